@@ -1,0 +1,1 @@
+"""Rigs from calibration files of other tools."""

@@ -1,0 +1,1 @@
+"""Frame sources, detectors, per-camera workers and their supervisor."""

@@ -1,0 +1,37 @@
+"""What a 2D detector is, whatever runs inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from capture.frames import Frame
+from mocap.model import Detections, Skeleton
+
+
+class Detector(Protocol):
+    """Finds people and their keypoints in images.
+
+    One detector may serve several cameras, so that a GPU sees one batch. What it remembers from
+    frame to frame belongs to one camera's stream and is kept apart by the stream's name.
+    """
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoints it finds, in the order of its output."""
+        ...
+
+    def detect(self, frames: Sequence[tuple[str, Frame]]) -> list[Detections]:
+        """Finds the people in one frame of each of several streams.
+
+        Args:
+            frames: stream (camera) name and frame; the frames of one stream come in order.
+
+        Returns:
+            The people of each frame, in pixels of the frame's own image.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases models and devices."""
+        ...

@@ -1,0 +1,155 @@
+"""The sockets between camera workers and the central node.
+
+Every camera has a socket of its own (PUSH to PULL), so that the central node can stop listening to
+a camera which runs ahead: its queue fills up and the worker waits. Nothing is lost and nothing
+grows without bound. The sockets are files in a folder that only this user can enter, or, where
+there are none, loopback ports; messages carry the session's token.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+import zmq
+
+from mocap.errors import MessageError, WorkerError
+from mocap.model.messages import Message, decode, encode
+
+_log = logging.getLogger(__name__)
+
+QUEUE_MESSAGES = 32
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_LINGER_MS = 2000
+
+
+class Receiver:
+    """The central node's end: one socket per camera.
+
+    Args:
+        cameras: their names.
+    """
+
+    def __init__(self, cameras: Iterable[str]) -> None:
+        self.token = secrets.token_hex(16)
+        self.dropped: dict[str, int] = {}
+        self._context = zmq.Context()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self.addresses: dict[str, str] = {}
+        names = list(cameras)
+        if sys.platform != "win32":
+            # A short path: socket names are limited to about 100 bytes.
+            self._folder = tempfile.TemporaryDirectory(prefix="mocap-")
+        for i, name in enumerate(names):
+            socket = self._context.socket(zmq.PULL)
+            socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
+            socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+            socket.setsockopt(zmq.LINGER, 0)
+            if self._folder is not None:
+                address = f"ipc://{Path(self._folder.name) / str(i)}"
+                socket.bind(address)
+            else:
+                port = socket.bind_to_random_port("tcp://127.0.0.1")
+                address = f"tcp://127.0.0.1:{port}"
+            self._sockets[name] = socket
+            self.addresses[name] = address
+            self.dropped[name] = 0
+
+    def receive(self, cameras: Iterable[str], timeout_s: float) -> list[tuple[str, Message]]:
+        """Waits for messages of the given cameras, and returns all that are there.
+
+        Messages which are malformed, foreign, or speak for another camera are counted in
+        `dropped`, logged at their first occurrence per camera, and left out.
+        """
+        poller = zmq.Poller()
+        names: dict[zmq.Socket[bytes], str] = {}
+        for name in cameras:
+            poller.register(self._sockets[name], zmq.POLLIN)
+            names[self._sockets[name]] = name
+        messages: list[tuple[str, Message]] = []
+        for socket, _ in poller.poll(max(0, int(timeout_s * 1000))):
+            name = names[socket]  # type: ignore[index]
+            for _ in range(QUEUE_MESSAGES):
+                try:
+                    frames = self._sockets[name].recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                message = self._accept(name, frames)
+                if message is not None:
+                    messages.append((name, message))
+        return messages
+
+    def _accept(self, camera: str, frames: list[bytes]) -> Message | None:
+        try:
+            message = decode(frames, self.token)
+            if message.camera != camera:
+                raise MessageError(f"a message that speaks for camera {message.camera!r}")
+        except MessageError as error:
+            self.dropped[camera] += 1
+            if self.dropped[camera] == 1:
+                _log.warning("camera %r: dropped %s; later ones are only counted", camera, error)
+            return None
+        return message
+
+    def close(self) -> None:
+        """Closes the sockets and removes their folder."""
+        for socket in self._sockets.values():
+            socket.close(0)
+        self._context.term()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Sender:
+    """A worker's end.
+
+    Args:
+        address: of the camera's socket.
+        token: the session's token.
+    """
+
+    def __init__(self, address: str, token: str) -> None:
+        self._token = token
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PUSH)
+        self._socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
+        self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self._socket.connect(address)
+
+    def send(self, message: Message, timeout_s: float) -> bool:
+        """Sends a message, waiting for room in the queue.
+
+        Returns:
+            False if there was no room in time.
+        """
+        frames = encode(message, self._token)
+        self._socket.setsockopt(zmq.SNDTIMEO, int(timeout_s * 1000))
+        try:
+            self._socket.send_multipart(frames)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            raise WorkerError(f"cannot send to the central node: {error}") from error
+        return True
+
+    def close(self) -> None:
+        """Closes the socket after what was sent has left, or after two seconds."""
+        self._socket.close()
+        self._context.term()

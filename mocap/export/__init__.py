@@ -1,0 +1,1 @@
+"""Motion in the formats of other tools."""

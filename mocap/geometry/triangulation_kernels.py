@@ -1,0 +1,326 @@
+"""Compiled robust triangulation of many keypoints; `mocap.geometry.triangulation` explains it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mocap.geometry.kernels import project_point, project_point_jacobian, solve_symmetric_3x3
+from mocap.geometry.triangulation import (
+    MAX_HALVINGS,
+    MAX_REFINE_STEPS,
+    MAX_ROUNDS,
+    MIN_CONDITION,
+    STEP_TOLERANCE_M,
+)
+
+
+@njit(cache=True, nogil=True)
+def _add_ray(w, ray, center, a, b):
+    for i in range(3):
+        for j in range(3):
+            across = (1.0 if i == j else 0.0) - ray[i] * ray[j]
+            a[i, j] += w * across
+            b[i] += w * across * center[j]
+
+
+@njit(cache=True, nogil=True)
+def _linear_point(chosen, n_chosen, k, rays, centers, weights, a, b, point):
+    """Weighted DLT of keypoint k from the chosen views; false if the rays are parallel."""
+    a[:] = 0.0
+    b[:] = 0.0
+    for i in range(n_chosen):
+        v = chosen[i]
+        _add_ray(weights[v, k], rays[v, k], centers[v], a, b)
+    return solve_symmetric_3x3(a, b, point) >= MIN_CONDITION
+
+
+@njit(cache=True, nogil=True)
+def _widest_angle(chosen, n_chosen, k, rays):
+    smallest = 1.0
+    for i in range(n_chosen):
+        for j in range(i):
+            p, q = rays[chosen[i], k], rays[chosen[j], k]
+            cosine = abs(p[0] * q[0] + p[1] * q[1] + p[2] * q[2])
+            smallest = min(smallest, cosine)
+    return math.acos(smallest)
+
+
+@njit(cache=True, nogil=True)
+def _squared_residual(point, pixel, matrix, d, fisheye, T):
+    u, v, _ = project_point(point, matrix, d, fisheye, T)
+    du, dv = u - pixel[0], v - pixel[1]
+    return du * du + dv * dv
+
+
+@njit(cache=True, nogil=True)
+def _robust_cost(
+    point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T
+):
+    total = 0.0
+    for i in range(n_used):
+        v = used[i]
+        r2 = _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
+        e = r2 / (sigma[v, k] * sigma[v, k])
+        total += confidence[v, k] * confidence[v, k] * c2 * math.log1p(e / c2)
+    return total if math.isfinite(total) else math.inf
+
+
+@njit(cache=True, nogil=True)
+def _refine(
+    point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T, work
+):
+    """Gauss-Newton on the reprojection error with Cauchy weights; changes `point`."""
+    a, b, step, trial, jacobian = work
+    now = _robust_cost(
+        point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T
+    )
+    for _ in range(MAX_REFINE_STEPS):
+        a[:] = 0.0
+        b[:] = 0.0
+        for i in range(n_used):
+            v = used[i]
+            pu, pv, _z = project_point(point, matrix[v], distortions[v], fisheye[v], T[v])
+            du, dv = pixels[v, k, 0] - pu, pixels[v, k, 1] - pv
+            s2 = sigma[v, k] * sigma[v, k]
+            w = confidence[v, k] * confidence[v, k] / s2 / (1 + (du * du + dv * dv) / s2 / c2)
+            project_point_jacobian(point, matrix[v], distortions[v], fisheye[v], T[v], jacobian)
+            for r in range(3):
+                b[r] += w * (jacobian[0, r] * du + jacobian[1, r] * dv)
+                for s in range(3):
+                    a[r, s] += w * (
+                        jacobian[0, r] * jacobian[0, s] + jacobian[1, r] * jacobian[1, s]
+                    )
+        if not solve_symmetric_3x3(a, b, step) >= MIN_CONDITION:
+            break
+        moved = False
+        for _h in range(MAX_HALVINGS):
+            for r in range(3):
+                trial[r] = point[r] + step[r]
+            after = _robust_cost(
+                trial,
+                used,
+                n_used,
+                k,
+                pixels,
+                confidence,
+                sigma,
+                c2,
+                matrix,
+                distortions,
+                fisheye,
+                T,
+            )
+            if after <= now:
+                point[:] = trial
+                now = after
+                moved = True
+                break
+            for r in range(3):
+                step[r] /= 2
+        length2 = step[0] * step[0] + step[1] * step[1] + step[2] * step[2]
+        if not moved or length2 < STEP_TOLERANCE_M * STEP_TOLERANCE_M:
+            break
+
+
+@njit(cache=True, nogil=True)
+def _invert_symmetric_3x3(a, out):
+    b = np.zeros(3)
+    column = np.zeros(3)
+    for j in range(3):
+        b[:] = 0.0
+        b[j] = 1.0
+        solve_symmetric_3x3(a, b, column)
+        for i in range(3):
+            out[i, j] = column[i]
+
+
+@njit(cache=True, nogil=True)
+def triangulate_kernel(
+    pixels,
+    confidence,
+    sigma,
+    rays,
+    centers,
+    focal,
+    matrix,
+    distortions,
+    fisheye,
+    T,
+    min_confidence,
+    gate,
+    cauchy,
+    min_angle,
+    max_pairs,
+    prior_dof,
+    prior_points,
+    prior_sigma,
+):
+    """Robustly triangulates K keypoints from C views.
+
+    Args:
+        pixels: (C, K, 2); confidence and sigma (pixels): (C, K).
+        rays: (C, K, 3) unit rays in the world frame; centers: (C, 3) metres; focal: (C,) pixels.
+        matrix, distortions, fisheye, T: the rig's arrays (`RigArrays`).
+        min_confidence, gate, cauchy, min_angle, max_pairs, prior_dof: as in `RobustSettings`.
+        prior_points, prior_sigma: (K, 3) and (K) metres, where each keypoint is expected; NaN for
+            no expectation.
+
+    Returns:
+        points (K, 3), covariance (K, 3, 3), reprojection_px (K), used (C, K) bool,
+        residual_px (C, K), redundancy (C, K); as in `triangulate_robust`.
+    """
+    cameras, count = confidence.shape
+    points = np.full((count, 3), np.nan)
+    covariance = np.full((count, 3, 3), np.nan)
+    reprojection = np.full(count, np.nan)
+    used_mask = np.zeros((cameras, count), np.bool_)
+    residual = np.full((cameras, count), np.nan)
+    redundancy = np.zeros((cameras, count))
+    weights = np.zeros((cameras, count))
+    own = np.zeros((cameras, 3, 3))
+    candidates = np.zeros(cameras, np.int64)
+    pair = np.zeros(2, np.int64)
+    used = np.zeros(cameras, np.int64)
+    again = np.zeros(cameras, np.int64)
+    a, b, step, trial = np.zeros((3, 3)), np.zeros(3), np.zeros(3), np.zeros(3)
+    jacobian = np.zeros((2, 3))
+    work = (a, b, step, trial, jacobian)
+    point, best = np.zeros(3), np.zeros(3)
+    gate2, c2 = gate * gate, cauchy * cauchy
+    for k in range(count):
+        n = 0
+        for v in range(cameras):
+            if confidence[v, k] >= min_confidence and math.isfinite(rays[v, k, 0]):
+                candidates[n] = v
+                n += 1
+                w = confidence[v, k] * focal[v] / sigma[v, k]
+                weights[v, k] = w * w
+        if n < 2:
+            continue
+        n_pairs = n * (n - 1) // 2
+        stride = (n_pairs + max_pairs - 1) // max_pairs
+        best_cost = math.inf
+        index = 0
+        for i in range(n):
+            for j in range(i + 1, n + 1):
+                everything = j == n  # after the last pair: all views at once
+                if everything:
+                    if i < n - 1 or n == 2:
+                        continue
+                    ok = _widest_angle(candidates, n, k, rays) >= min_angle and _linear_point(
+                        candidates, n, k, rays, centers, weights, a, b, point
+                    )
+                else:
+                    index += 1
+                    if (index - 1) % stride:
+                        continue
+                    pair[0], pair[1] = candidates[i], candidates[j]
+                    ok = _widest_angle(pair, 2, k, rays) >= min_angle and _linear_point(
+                        pair, 2, k, rays, centers, weights, a, b, point
+                    )
+                if not ok:
+                    continue
+                cost = 0.0
+                if math.isfinite(prior_points[k, 0]):
+                    for r in range(3):
+                        offset = (point[r] - prior_points[k, r]) / prior_sigma[k]
+                        cost += offset * offset
+                    cost = min(cost, gate2)
+                for m in range(n):
+                    v = candidates[m]
+                    e = _squared_residual(
+                        point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
+                    ) / (sigma[v, k] * sigma[v, k])
+                    if not e < gate2:
+                        e = gate2
+                    cost += confidence[v, k] * confidence[v, k] * e
+                    if cost >= best_cost:
+                        break
+                if cost < best_cost:
+                    best_cost = cost
+                    best[:] = point
+        if best_cost == math.inf:
+            continue
+        point[:] = best
+        n_used = 0
+        for rounds in range(MAX_ROUNDS + 1):
+            n_again = 0
+            for m in range(n):
+                v = candidates[m]
+                e = _squared_residual(
+                    point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
+                ) / (sigma[v, k] * sigma[v, k])
+                if e < gate2:
+                    again[n_again] = v
+                    n_again += 1
+            same = n_again == n_used
+            for m in range(n_again):
+                same = same and again[m] == used[m]
+            n_used = n_again
+            used[:n_used] = again[:n_used]
+            if same or n_used < 2 or rounds == MAX_ROUNDS:
+                break
+            _refine(
+                point,
+                used,
+                n_used,
+                k,
+                pixels,
+                confidence,
+                sigma,
+                c2,
+                matrix,
+                distortions,
+                fisheye,
+                T,
+                work,
+            )
+        if n_used < 2 or _widest_angle(used, n_used, k, rays) < min_angle:
+            continue
+        a[:] = 0.0
+        misfit = 0.0
+        total_weight = 0.0
+        for m in range(n_used):
+            v = used[m]
+            r2 = _squared_residual(
+                point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
+            )
+            s2 = sigma[v, k] * sigma[v, k]
+            w = confidence[v, k] * confidence[v, k] / s2 / (1 + r2 / s2 / c2)
+            misfit += w * r2
+            total_weight += w
+            project_point_jacobian(point, matrix[v], distortions[v], fisheye[v], T[v], jacobian)
+            for r in range(3):
+                for s in range(3):
+                    own[v, r, s] = w * (
+                        jacobian[0, r] * jacobian[0, s] + jacobian[1, r] * jacobian[1, s]
+                    )
+                    a[r, s] += own[v, r, s]
+        b[:] = 0.0
+        if not solve_symmetric_3x3(a, b, step) >= MIN_CONDITION:
+            continue
+        _invert_symmetric_3x3(a, covariance[k])
+        for m in range(n_used):
+            v = used[m]
+            used_mask[v, k] = True
+            redundancy[v, k] = 2.0
+            for r in range(3):
+                for s in range(3):
+                    redundancy[v, k] -= own[v, r, s] * covariance[k, s, r]
+        scale = (prior_dof + misfit) / (prior_dof + 2 * n_used - 3)
+        for r in range(3):
+            points[k, r] = point[r]
+            for s in range(3):
+                covariance[k, r, s] *= scale
+        reprojection[k] = math.sqrt(misfit / total_weight)
+        for m in range(n):
+            v = candidates[m]
+            residual[v, k] = math.sqrt(
+                _squared_residual(
+                    point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
+                )
+            )
+    return points, covariance, reprojection, used_mask, residual, redundancy

@@ -1,0 +1,27 @@
+"""Frozen, validated data that is handed from step to step."""
+
+from mocap.model.camera import Camera, Intrinsics, LensModel, Rig, RigArrays, RigMetadata
+from mocap.model.motion import FrameTable, Keypoints3D, Motion, Person3D, ViewState
+from mocap.model.observations import Detections, FrameSet, Observation
+from mocap.model.skeleton import Skeleton
+from mocap.model.skeletons import skeleton_by_name, skeleton_of_keypoints
+
+__all__ = [
+    "Camera",
+    "Detections",
+    "FrameSet",
+    "FrameTable",
+    "Intrinsics",
+    "Keypoints3D",
+    "LensModel",
+    "Motion",
+    "Observation",
+    "Person3D",
+    "Rig",
+    "RigArrays",
+    "RigMetadata",
+    "Skeleton",
+    "ViewState",
+    "skeleton_by_name",
+    "skeleton_of_keypoints",
+]

@@ -1,0 +1,1 @@
+"""The one sequence of steps that live and offline processing both run."""

@@ -1,0 +1,1 @@
+"""Matched 2D people to 3D keypoints with covariance."""

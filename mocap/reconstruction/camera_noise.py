@@ -1,0 +1,79 @@
+"""How noisy each camera of the rig is, learnt from its residuals while a session runs.
+
+A camera whose pose is off by one degree disagrees with the others by tens of pixels. Trusting it
+like the others moves every point and hides which camera is at fault. Variance component
+estimation (Helmert's, in the simplified form of Foerstner, 1979) compares each camera's squared
+residuals with its redundancy, which is what they would sum up to if its noise were as stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mocap.arrays import Float, Int
+from mocap.model import Keypoints3D, ViewState
+
+_LOWEST, _HIGHEST = 1.0, 4.0
+_ROBUST_SIGMAS2 = 16.0
+_MIN_VIEWS = 3
+
+
+@dataclass(frozen=True)
+class CameraNoise:
+    """Sums from which the noise of each camera follows.
+
+    Attributes:
+        squares: per camera, squared residuals in units of the stated variance.
+        redundancy: per camera, what `squares` would be if the stated noise were right.
+        prior_redundancy: weight of the assumption that it is.
+        memory_s: the sums forget with this time constant, seconds.
+    """
+
+    squares: Float[np.ndarray, " cameras"]
+    redundancy: Float[np.ndarray, " cameras"]
+    prior_redundancy: float = 100.0
+    memory_s: float = 10.0
+
+    @classmethod
+    def for_cameras(cls, cameras: int) -> CameraNoise:
+        """Nothing learnt yet."""
+        return cls(np.zeros(cameras), np.zeros(cameras))
+
+    @property
+    def scale(self) -> Float[np.ndarray, " cameras"]:
+        """Standard deviation of each camera's noise by the stated one, within 1 to 4."""
+        ratio = (self.squares + self.prior_redundancy) / (self.redundancy + self.prior_redundancy)
+        return np.clip(np.sqrt(ratio), _LOWEST, _HIGHEST)
+
+    def updated(
+        self,
+        people: Sequence[tuple[Keypoints3D, Float[np.ndarray, "cameras keypoints"]]],
+        confidence: Sequence[Float[np.ndarray, "cameras keypoints"]],
+        keypoints: Int[np.ndarray, " chosen"],
+        elapsed_s: float,
+    ) -> CameraNoise:
+        """Adds one frame.
+
+        Args:
+            people: 3D keypoints and the **stated** standard deviations in pixels (without
+                `scale`).
+            confidence: of the 2D keypoints of each person.
+            keypoints: positions of the keypoints to learn from.
+            elapsed_s: time since the frame before.
+        """
+        keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
+        squares, redundancy = self.squares * keep, self.redundancy * keep
+        for (person, sigma_px), trust in zip(people, confidence, strict=True):
+            chosen = keypoints[person.n_views[keypoints] >= _MIN_VIEWS]
+            if len(chosen) == 0:
+                continue
+            used = person.view_state[:, chosen] == ViewState.USED
+            errors = np.where(used, person.residual_px[:, chosen] / sigma_px[:, chosen], 0.0) ** 2
+            # Single wild keypoints are the detector's fault, not the camera's.
+            robust = 1 / (1 + errors / self.scale[:, None] ** 2 / _ROBUST_SIGMAS2)
+            squares = squares + (robust * errors * trust[:, chosen] ** 2).sum(axis=1)
+            redundancy = redundancy + person.redundancy[:, chosen].sum(axis=1)
+        return replace(self, squares=squares, redundancy=redundancy)

@@ -1,0 +1,1 @@
+"""Session files and rig files."""

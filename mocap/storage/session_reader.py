@@ -1,0 +1,258 @@
+"""Reads session files: finished ones, those still being written, and those whose writer died."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mocap.errors import SessionError, valid_choices
+from mocap.files import check_input
+from mocap.model import (
+    Detections,
+    FrameSet,
+    FrameTable,
+    Motion,
+    Observation,
+    Rig,
+    Skeleton,
+)
+from mocap.storage import layout
+from mocap.storage.rig_file import rig_from_toml
+
+
+class Session:
+    """A session file opened for reading.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: the file does not exist.
+        SessionError: it is not a session file, or of a version this program does not read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_input(path, "session")
+        self.path = path
+        self._file = _open(path)
+        try:
+            if self._file.attrs.get("format") != layout.FORMAT_NAME:
+                raise SessionError(
+                    f"{path} is an HDF5 file but not a session; make one with 'mocap run'"
+                )
+            version = int(self._file.attrs["format_version"])
+            if version > layout.FORMAT_VERSION:
+                raise SessionError(
+                    f"{path} is a session of format version {version}; this program reads up to "
+                    f"{layout.FORMAT_VERSION}, so update it"
+                )
+            self.rig: Rig = rig_from_toml(self._text("rig/toml"), f"{path}: rig")
+            self.skeleton: Skeleton = self._read_skeleton()
+        except KeyError as error:
+            self.close()
+            raise SessionError(
+                f"{path} is damaged: {error.args[0]}; it cannot be used"
+            ) from error
+        except SessionError:
+            self.close()
+            raise
+
+    def _text(self, name: str) -> str:
+        value = self._file[name][()]
+        return value.decode() if isinstance(value, bytes) else str(value)
+
+    def _texts(self, name: str) -> tuple[str, ...]:
+        return tuple(self._file[name].asstr()[:])
+
+    def _read_skeleton(self) -> Skeleton:
+        keypoints = self._texts("skeleton/keypoints")
+        bones = self._file["skeleton/bones"][:]
+        association = self._file["skeleton/association"][:]
+        return Skeleton(
+            name=str(self._file["skeleton"].attrs["name"]),
+            keypoints=keypoints,
+            parts=self._texts("skeleton/parts"),
+            bones=tuple((keypoints[a], keypoints[b]) for a, b in bones),
+            association=tuple(keypoints[i] for i in association),
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration of the run."""
+        return json.loads(self._file.attrs["config_json"])
+
+    @property
+    def software(self) -> dict[str, str]:
+        """Versions of what wrote the file."""
+        return json.loads(self._file.attrs["software_json"])
+
+    @property
+    def created_utc(self) -> str:
+        """When the file was made, ISO 8601."""
+        return str(self._file.attrs["created_utc"])
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How the run went; empty when it did not end in order."""
+        data = self._file[layout.SUMMARY_DATASET][:].tobytes()
+        return json.loads(data) if data else {}
+
+    @property
+    def status(self) -> int:
+        """One of the `STATUS_` values of `mocap.storage.layout`."""
+        return int(self._file[layout.STATUS_DATASET][()])
+
+    def _table(self, table: str, columns: Sequence[layout.Column]) -> dict[str, np.ndarray]:
+        data = {column.name: self._file[f"{table}/{column.name}"][:] for column in columns}
+        # A writer that was killed may have written some columns of the last rows only.
+        rows = min(len(values) for values in data.values())
+        return {name: values[:rows] for name, values in data.items()}
+
+    @cached_property
+    def frames(self) -> FrameTable:
+        """The frames of the session."""
+        data = self._table(layout.FRAMES_TABLE, layout.FRAMES)
+        return FrameTable(data["number"], data["time_ns"], data["camera_frame"])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers which hold anything."""
+        tables = {"raw": layout.RAW_TABLE, "smooth": layout.SMOOTH_TABLE}
+        return tuple(n for n in layout.LAYERS if self._file[f"{tables[n]}/frame"].shape[0] > 0)
+
+    @property
+    def best_layer(self) -> str:
+        """The smooth layer if there is one, else the raw one."""
+        return "smooth" if "smooth" in self.layers else "raw"
+
+    def motion(self, layer: str = "raw") -> Motion:
+        """The 3D people.
+
+        Args:
+            layer: "raw", as triangulated, or "smooth", smoothed and with short gaps filled.
+
+        Raises:
+            SessionError: there is no such layer.
+        """
+        if layer not in layout.LAYERS:
+            raise SessionError(
+                f"no layer {layer!r} in a session; layers are {valid_choices(layout.LAYERS)}"
+            )
+        if layer == "smooth" and layer not in self.layers and "raw" in self.layers:
+            raise SessionError(
+                f"{self.path} has no smooth layer (its run did not end in order, or was asked not "
+                f"to smooth); use --layer raw"
+            )
+        table, columns = (
+            (layout.SMOOTH_TABLE, layout.SMOOTH)
+            if layer == "smooth"
+            else (layout.RAW_TABLE, layout.RAW)
+        )
+        data = self._table(table, columns)
+        known = np.isin(data["frame"], self.frames.number)
+        data = {name: values[known] for name, values in data.items()}
+        order = np.lexsort((data["person_id"], data["frame"]))
+        data = {name: values[order] for name, values in data.items()}
+        index = np.searchsorted(self.frames.number, data["frame"])
+        return Motion(
+            self.skeleton,
+            data["frame"],
+            self.frames.time_ns[index] * 1e-9,
+            data["person_id"],
+            data["points_m"],
+            data["covariance_m2"],
+            data["reprojection_px"],
+            data["n_views"],
+        )
+
+    def views(self) -> dict[str, np.ndarray]:
+        """What each view contributed, row by row of the raw layer.
+
+        Returns:
+            `frame` (P), `person_id` (P), `view_state` (P, C, K; see `ViewState`),
+            `residual_px` (P, C, K), `detection_index` (P, C) and `mirrored` (P, C), ordered as
+            `motion("raw")`.
+        """
+        data = self._table(layout.RAW_TABLE, layout.RAW)
+        known = np.isin(data["frame"], self.frames.number)
+        order = np.lexsort((data["person_id"][known], data["frame"][known]))
+        names = ("frame", "person_id", "view_state", "residual_px", "detection_index", "mirrored")
+        return {name: data[name][known][order] for name in names}
+
+    def frame_sets(self) -> list[FrameSet]:
+        """The 2D observations, grouped as they were when the session was made."""
+        tables = {
+            name: self._table(f"{layout.OBSERVATIONS_TABLE}/{name}", layout.OBSERVATIONS)
+            for name in self.rig.names
+        }
+        sets: list[FrameSet] = []
+        frames = self.frames
+        for row, number in enumerate(frames.number):
+            observations: dict[str, Observation] = {}
+            for column, name in enumerate(self.rig.names):
+                frame_index = int(frames.camera_frame[row, column])
+                if frame_index < 0:
+                    continue
+                data = tables[name]
+                mine = np.flatnonzero(data["frame"] == number)
+                time_ns = int(data["time_ns"][mine[0]]) if len(mine) else int(frames.time_ns[row])
+                observations[name] = Observation(
+                    name,
+                    frame_index,
+                    time_ns,
+                    Detections(
+                        data["keypoints_px"][mine], data["confidence"][mine], data["score"][mine]
+                    ),
+                )
+            sets.append(FrameSet(int(number), int(frames.time_ns[row]), observations))
+        return sets
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as plain_error:
+        # A file whose writer was killed, or is still at work, opens only as a SWMR reader.
+        try:
+            return h5py.File(path, "r", libver="latest", swmr=True)
+        except OSError:
+            raise SessionError(
+                f"{path} is not a session file, or is damaged ({plain_error}); "
+                f"make one with 'mocap run'"
+            ) from plain_error
+
+
+def recover_session(source: Path, target: Path) -> None:
+    """Copies a session whose writer was killed into a file which any HDF5 tool opens.
+
+    Args:
+        source: the session.
+        target: the file to make; it must not exist.
+    """
+    with _open(source) as read, h5py.File(target, "w", libver="latest") as write:
+        for name, value in read.attrs.items():
+            write.attrs[name] = value
+        for name in read:
+            read.copy(name, write)

@@ -1,0 +1,242 @@
+"""Writes a session file so that a kill at any moment loses at most the last second.
+
+The file is HDF5 in single-writer-multiple-reader mode: every dataset is made before that mode
+begins, rows are only appended, and the file is flushed several times a second. It can therefore
+also be read while it is being written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mocap.errors import OutputError
+from mocap.files import check_output
+from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
+from mocap.storage import layout
+from mocap.storage.rig_file import rig_to_toml
+
+FLUSH_INTERVAL_S = 0.25
+_CHUNK_BYTES = 64 * 1024
+
+
+class SessionWriter:
+    """Appends frames, people and a summary to a new session file.
+
+    Args:
+        path: the file to make.
+        rig: cameras; its order is the order of every camera axis in the file.
+        skeleton: keypoints; their order is the order of every keypoint axis in the file.
+        config: the resolved configuration, JSON-serialisable.
+        software: versions of what wrote the file.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        OutputError: the file exists and `overwrite` is false, or it cannot be made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rig: Rig,
+        skeleton: Skeleton,
+        *,
+        config: Mapping[str, Any],
+        software: Mapping[str, str],
+        overwrite: bool = False,
+    ) -> None:
+        check_output(path, overwrite=overwrite)
+        self.path = path
+        self._rig = rig
+        self._skeleton = skeleton
+        self._frames = 0
+        try:
+            self._file = h5py.File(path, "w", libver="latest")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write the session {path}: {error}; close other programs that have it "
+                f"open, or choose another --out"
+            ) from error
+        try:
+            self._create(config, software)
+            self._file.swmr_mode = True
+        except BaseException:
+            self._file.close()
+            path.unlink(missing_ok=True)
+            raise
+        self._flushed_at = time.monotonic()
+
+    def _create(self, config: Mapping[str, Any], software: Mapping[str, str]) -> None:
+        file = self._file
+        file.attrs["format"] = layout.FORMAT_NAME
+        file.attrs["format_version"] = layout.FORMAT_VERSION
+        file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat()
+        file.attrs["config_json"] = json.dumps(config, default=str)
+        file.attrs["software_json"] = json.dumps(dict(software))
+        text = h5py.string_dtype()
+        file.create_dataset("rig/toml", data=rig_to_toml(self._rig), dtype=text)
+        file.create_dataset("rig/camera_names", data=list(self._rig.names), dtype=text)
+        skeleton = self._skeleton
+        group = file.create_group("skeleton")
+        group.attrs["name"] = skeleton.name
+        group.create_dataset("keypoints", data=list(skeleton.keypoints), dtype=text)
+        group.create_dataset("parts", data=list(skeleton.parts), dtype=text)
+        group.create_dataset("bones", data=np.array(skeleton.bone_indices).reshape(-1, 2))
+        group.create_dataset("association", data=np.array(skeleton.association_indices, np.int64))
+        self._create_table(layout.FRAMES_TABLE, layout.FRAMES)
+        for name in self._rig.names:
+            self._create_table(f"{layout.OBSERVATIONS_TABLE}/{name}", layout.OBSERVATIONS)
+        self._create_table(layout.RAW_TABLE, layout.RAW)
+        self._create_table(layout.SMOOTH_TABLE, layout.SMOOTH)
+        file.create_dataset(layout.STATUS_DATASET, data=np.uint8(layout.STATUS_RECORDING))
+        file.create_dataset(layout.SUMMARY_DATASET, (0,), np.uint8, maxshape=(None,), chunks=(4096,))
+
+    def _create_table(self, table: str, columns: Sequence[layout.Column]) -> None:
+        for column in columns:
+            shape = column.row_shape(len(self._rig), len(self._skeleton))
+            row_bytes = int(np.prod(shape)) * np.dtype(column.dtype).itemsize
+            rows = max(1, min(1024, _CHUNK_BYTES // max(row_bytes, 1)))
+            dataset = self._file.create_dataset(
+                f"{table}/{column.name}",
+                (0, *shape),
+                column.dtype,
+                maxshape=(None, *shape),
+                chunks=(rows, *shape),
+            )
+            dataset.attrs["meaning"] = column.meaning
+
+    def _append(self, table: str, columns: Sequence[layout.Column], rows: Mapping[str, Any]) -> None:
+        for column in columns:
+            values = np.asarray(rows[column.name], column.dtype)
+            if len(values) == 0:
+                continue
+            dataset = self._file[f"{table}/{column.name}"]
+            start = dataset.shape[0]
+            dataset.resize(start + len(values), axis=0)
+            dataset[start:] = values
+
+    def add_frame(self, frame_set: FrameSet, people: Sequence[Person3D]) -> None:
+        """Appends one frame: its 2D observations, its 3D people, and the frame itself."""
+        for observation in frame_set.observations.values():
+            self._append_observation(observation, frame_set.number)
+        if people:
+            keypoints = [person.keypoints for person in people]
+            self._append(
+                layout.RAW_TABLE,
+                layout.RAW,
+                {
+                    "frame": [frame_set.number] * len(people),
+                    "person_id": [person.person_id for person in people],
+                    "points_m": [k.points_m for k in keypoints],
+                    "covariance_m2": [k.covariance_m2 for k in keypoints],
+                    "reprojection_px": [k.reprojection_px for k in keypoints],
+                    "n_views": [k.n_views for k in keypoints],
+                    "view_state": [k.view_state for k in keypoints],
+                    "residual_px": [k.residual_px for k in keypoints],
+                    "detection_index": [person.detection_index for person in people],
+                    "mirrored": [person.mirrored for person in people],
+                },
+            )
+        indices = [
+            frame_set.observations[name].frame_index if name in frame_set.observations else -1
+            for name in self._rig.names
+        ]
+        # The frame comes last: what stands in the frame table is complete in the others.
+        self._append(
+            layout.FRAMES_TABLE,
+            layout.FRAMES,
+            {
+                "number": [frame_set.number],
+                "time_ns": [frame_set.time_ns],
+                "camera_frame": [indices],
+            },
+        )
+        self._frames += 1
+        self.flush_if_due()
+
+    def add_late(self, observation: Observation) -> None:
+        """Keeps an observation that came too late for its frame set."""
+        self._append_observation(observation, -1)
+
+    def _append_observation(self, observation: Observation, frame: int) -> None:
+        n = len(observation.detections)
+        self._append(
+            f"{layout.OBSERVATIONS_TABLE}/{observation.camera}",
+            layout.OBSERVATIONS,
+            {
+                "frame": [frame] * n,
+                "frame_index": [observation.frame_index] * n,
+                "time_ns": [observation.time_ns] * n,
+                "keypoints_px": observation.detections.keypoints_px,
+                "confidence": observation.detections.confidence,
+                "score": observation.detections.score,
+            },
+        )
+
+    def add_smooth(self, motion: Motion) -> None:
+        """Appends the smoothed layer; the raw one stays as it is."""
+        self._append(
+            layout.SMOOTH_TABLE,
+            layout.SMOOTH,
+            {column.name: getattr(motion, column.name) for column in layout.SMOOTH},
+        )
+        self.flush()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames written so far."""
+        return self._frames
+
+    def flush_if_due(self) -> None:
+        """Flushes if the last flush is older than `FLUSH_INTERVAL_S`; call it when idle, too."""
+        if time.monotonic() - self._flushed_at >= FLUSH_INTERVAL_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Makes all that was added survive a kill of this process."""
+        try:
+            self._file.flush()
+        except (OSError, RuntimeError) as error:
+            raise OutputError(
+                f"cannot write to the session {self.path}: {error}; is the disk full?"
+            ) from error
+        self._flushed_at = time.monotonic()
+
+    def finish(self, summary: Mapping[str, Any], *, interrupted: bool = False) -> None:
+        """Writes the summary and closes the file in order.
+
+        Args:
+            summary: how the run went, JSON-serialisable.
+            interrupted: whether the run was ended before its time.
+        """
+        text = np.frombuffer(json.dumps(summary, default=str).encode(), np.uint8)
+        dataset = self._file[layout.SUMMARY_DATASET]
+        dataset.resize(len(text), axis=0)
+        dataset[:] = text
+        status = layout.STATUS_INTERRUPTED if interrupted else layout.STATUS_COMPLETE
+        self._file[layout.STATUS_DATASET][()] = status
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; without `finish` before, its status stays "not closed"."""
+        if self._file:
+            self._file.close()
+
+    def __enter__(self) -> SessionWriter:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

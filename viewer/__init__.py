@@ -1,0 +1,1 @@
+"""Looking at sessions: pure scene geometry, playback, Open3D window and off-screen rendering."""
