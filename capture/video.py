@@ -161,7 +161,7 @@ class VideoSource:
 
         base = Fraction(self._stream.time_base or Fraction(1, 90_000))
         first_pts: int | None = None
-        started_ns = 0
+        started_ns: int | None = None
         index = -1
         decoded = self._container.decode(self._stream)
         while True:
@@ -180,10 +180,11 @@ class VideoSource:
             pts = picture.pts if picture.pts is not None else 0
             if first_pts is None:
                 first_pts = pts
-                started_ns = time.monotonic_ns()
             time_ns = int((pts - first_pts) * base * 1_000_000_000)
             if index < self._start:
                 continue
+            if started_ns is None:
+                started_ns = time.monotonic_ns() - time_ns
             if self._pace == "realtime":
                 wait_ns = started_ns + time_ns - time.monotonic_ns()
                 if wait_ns > 0:

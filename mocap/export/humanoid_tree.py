@@ -16,7 +16,7 @@ SIDES = ("Left", "Right")
 FINGERS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 _FINGER_POINTS = {
     "Thumb": ("cmc", "mcp", "ip", "tip"),
-    **{finger: ("mcp", "pip", "dip", "tip") for finger in FINGERS[1:]},
+    **dict.fromkeys(FINGERS[1:], ("mcp", "pip", "dip", "tip")),
 }
 
 X, Y, Z = np.eye(3)
@@ -73,9 +73,7 @@ def humanoid_tree(*, fingers: bool) -> Tree:
             (f"{side}ToeBase", f"{side}Foot"),
         ]
     names = [name for name, _ in rows]
-    return Tree(
-        tuple(names), tuple(names.index(parent) if parent else -1 for _, parent in rows)
-    )
+    return Tree(tuple(names), tuple(names.index(parent) if parent else -1 for _, parent in rows))
 
 
 def finger_joints(side: str, finger: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def write_keypoints_csv(motion: Motion, path: Path) -> None:
             motion.n_views[..., None],
         ),
         axis=2,
-    ).reshape(len(motion), -1)
+    ).reshape(len(motion), len(motion.skeleton) * len(_FIELDS))
     # One format operation per row, and "nan" cut out afterwards, is what makes this fast.
     row_format = ",".join(
         ["%d", "%.6f", "%d", *(text for _ in motion.skeleton.keypoints for _, text in _FIELDS)]

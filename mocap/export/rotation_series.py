@@ -20,11 +20,11 @@ from mocap.geometry.rotations import (
     rotvec_from_matrix,
 )
 
-_SINE_STRAIGHT, _SINE_BENT = 0.10, 0.35
+_SINE_STRAIGHT, _SINE_BENT = 0.13, 0.40
 """Sine of the bend below which the bend plane says nothing, and above which it is trusted."""
 _SINE_CERTAIN = 0.70
 """Sine of the bend above which even an unusual bend plane is believed."""
-_CONTINUITY, _NEUTRAL = 0.1, 1e-4
+_CONTINUITY, _NEUTRAL = 0.3, 1e-3
 """Weights of a steady twist and of the untwisted limb, against 1 for a trusted bend plane."""
 _DEGENERATE = 1e-6
 
@@ -58,9 +58,9 @@ def _basis(
     return np.stack((u, v, np.cross(u, v)), axis=-1)
 
 
-def measured_rows(values: Float[np.ndarray, "frames *shape"]) -> Bool[np.ndarray, " frames"]:
+def measured_rows(values: Float[np.ndarray, "frames ..."]) -> Bool[np.ndarray, " frames"]:
     """True where nothing in the frame is NaN."""
-    return np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def fill_rotations(rotations: Float[np.ndarray, "frames 3 3"]) -> Float[np.ndarray, "frames 3 3"]:
@@ -86,7 +86,10 @@ def fill_positions(positions: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray
     """Fills NaN frames linearly between measured ones, beyond them by holding."""
     valid = np.flatnonzero(measured_rows(positions))
     rows = np.arange(len(positions))
-    return np.stack([np.interp(rows, valid, positions[valid, axis]) for axis in range(3)], axis=1)
+    result = np.empty_like(positions)
+    for axis in range(3):
+        result[:, axis] = np.interp(rows, valid, positions[valid, axis])
+    return result
 
 
 def limb_rotations(
@@ -149,7 +152,7 @@ def limb_rotations(
 
 
 def _apply(
-    rotation: Float[np.ndarray, "frames 3 3"], vector: Float[np.ndarray, "*frames 3"]
+    rotation: Float[np.ndarray, "frames 3 3"], vector: Float[np.ndarray, "*any 3"]
 ) -> Float[np.ndarray, "frames 3"]:
     return np.squeeze(rotation @ vector[..., None], axis=-1)
 
@@ -190,7 +193,7 @@ def _steady_directions(
     banded[0, 1:] = -link
     banded[1] = diagonal
     right = weight[:, None] * measured + _NEUTRAL * expected
-    solved = solveh_banded(banded, right)
+    solved = np.asarray(solveh_banded(banded, right), dtype=np.float64)
     length = np.linalg.norm(solved, axis=1, keepdims=True)
     return np.where(length > _DEGENERATE, solved / np.maximum(length, _DEGENERATE), expected)
 

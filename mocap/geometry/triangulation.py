@@ -47,7 +47,7 @@ class RobustSettings:
     """
 
     min_confidence: float = 0.3
-    gate_sigmas: float = 3.5
+    gate_sigmas: float = 4.0
     cauchy_sigmas: float = 2.0
     min_angle_rad: float = 0.035
     max_pairs: int = 120

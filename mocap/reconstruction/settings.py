@@ -39,15 +39,15 @@ class TriangulationConfig:
 
     min_confidence: float = 0.2
     """2D keypoints of lower confidence (0 to 1) are not used."""
-    gate_sigmas: float = 3.5
+    gate_sigmas: float = 4.0
     """A view further than this many standard deviations from the 3D point is left out."""
     cauchy_sigmas: float = 2.0
     """Distance, in standard deviations, at which the weight of a view has fallen to one half."""
     min_angle_deg: float = 2.0
     """At least two of the rays used must meet at no smaller angle."""
-    sigma_body_m: float = 0.025
+    sigma_body_m: float = 0.018
     """Standard deviation of body and foot keypoints, metres on the body."""
-    sigma_detail_m: float = 0.012
+    sigma_detail_m: float = 0.009
     """Standard deviation of hand and face keypoints, metres on the body."""
     floor_px: float = 1.5
     """Standard deviation in pixels below which no detector gets."""

@@ -1,0 +1,206 @@
+"""`mocap run`: from videos or 2D people to a session."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from calibration.image_size import fit_camera_to_image_size
+from capture.detectors import detector_skeleton
+from capture.rig_videos import LengthRule, check_videos_known, common_length, find_videos
+from capture.supervisor import CameraJob, CameraReport, Supervisor
+from capture.video import Pace, VideoInfo, probe_video
+from mocap.cli.interrupt import Interruption
+from mocap.cli.progress import progress_bar
+from mocap.cli.summary import print_summary, run_summary
+from mocap.cli.versions import software_versions
+from mocap.errors import InputError, RigError
+from mocap.files import check_output
+from mocap.model import FrameSet, Rig, Skeleton
+from mocap.pipeline.reconstructor import ReconstructionConfig, Reconstructor
+from mocap.pipeline.session_run import RunTiming, assemble, run_frames
+from mocap.pipeline.smooth import SmoothingConfig, smooth_motion
+from mocap.pipeline.sync import FrameSetAssembler
+from mocap.storage.observation_file import load_observations
+from mocap.storage.rig_file import load_rig
+from mocap.storage.session_reader import Session
+from mocap.storage.session_writer import SessionWriter
+
+_log = logging.getLogger(__name__)
+
+EXIT_CAMERA_LOST = 3
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Run:
+    """Reconstruct 3D people from several videos, or from 2D people that are there already.
+
+    The videos must be of the same moment; each is named after its camera in the rig. One worker
+    process per camera finds the people in the images; this process matches them across the views,
+    triangulates, and writes the session, which 'mocap view' shows and 'mocap export' converts.
+
+    Exit codes: 0 all went well, 2 an input or output is not usable, 3 a camera was lost (the
+    session holds what the others saw), 130 interrupted (the session holds what was done so far).
+    """
+
+    rig: Path
+    """Calibration of the cameras: our rig TOML, or a file of aniposelib, FreeMoCap, Pose2Sim or
+    Qualisys (.qca.txt)."""
+    out: Path
+    """The session file to write (.h5)."""
+    videos: tuple[Path, ...] = ()
+    """A folder with one video per camera, or the videos themselves; named after the cameras."""
+    observations: Path | None = None
+    """2D people in an NPZ file, instead of videos; see docs/formats.md."""
+    cameras: tuple[str, ...] = ()
+    """Use only these cameras of the rig. Default: all."""
+    detector: str = "mediapipe"
+    """What finds people in the images: mediapipe."""
+    fps: float = 30.0
+    """Frame rate of --observations, which do not state one. Videos state theirs."""
+    units: Literal["m", "mm"] | None = None
+    """Unit of length of a rig file that does not state one."""
+    length: LengthRule = "same"
+    """What to do with videos of different length: refuse (same), stop at the end of the shortest,
+    or go on to the end of the longest with the cameras that are left."""
+    pace: Pace = "fast"
+    """fast: every frame, as quickly as possible. realtime: as if the videos were live cameras; a
+    frame set waits no longer than --max-wait-s for a camera."""
+    max_wait_s: float = 0.25
+    """At the pace realtime, how long a frame set waits for a late camera."""
+    overwrite: bool = False
+    """Replace an existing session."""
+    reconstruction: Annotated[ReconstructionConfig, tyro.conf.OmitSubcommandPrefixes] = field(
+        default_factory=ReconstructionConfig
+    )
+    """How 2D people become 3D people."""
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    """How the smooth layer is made after the run."""
+
+    def execute(self) -> int:
+        """Runs the command and returns its exit code."""
+        started = time.perf_counter()
+        if bool(self.videos) == (self.observations is not None):
+            raise InputError("pass either --videos or --observations")
+        rig = load_rig(self.rig, units=self.units)
+        all_names = rig.names
+        if self.cameras:
+            rig = rig.subset(self.cameras)
+        if len(rig) < 2:
+            raise RigError(
+                f"3D needs at least two cameras, got {len(rig)}; choose more with --cameras"
+            )
+        check_output(self.out, overwrite=self.overwrite)
+        if self.observations is not None:
+            return self._run_observations(self.observations, rig, started)
+        if not self.cameras:
+            check_videos_known(self.videos, all_names)
+        return self._run_videos(rig, started)
+
+    def _run_observations(self, path: Path, rig: Rig, started: float) -> int:
+        if not self.fps > 0:
+            raise InputError(f"--fps is {self.fps:g}; it must be positive")
+        observations = load_observations(path)
+        sets = observations.frame_sets(rig, self.fps)
+
+        def frames(*_: object) -> Iterable[FrameSet]:
+            return sets
+
+        return self._record(rig, observations.skeleton, frames, len(sets), {}, started)
+
+    def _run_videos(self, rig: Rig, started: float) -> int:
+        skeleton = detector_skeleton(self.detector)
+        paths = find_videos(self.videos, rig.names)
+        infos: dict[str, VideoInfo] = {}
+        for name, path in paths.items():
+            infos[name] = probe_video(path)
+            camera, warning = fit_camera_to_image_size(rig[name], infos[name].size)
+            rig = rig.replaced(camera)
+            if warning:
+                _log.warning(warning)
+        end_frame = common_length(infos, self.length)
+        jobs = [CameraJob(name, path, end_frame) for name, path in paths.items()]
+        counts = [info.frames for info in infos.values()]
+        total = max(counts) if end_frame is None else min(end_frame, max(counts))
+        with Supervisor(jobs, self.detector, self.pace) as supervisor:
+
+            def frames(
+                writer: SessionWriter, timing: RunTiming, stopped: Callable[[], bool]
+            ) -> Iterable[FrameSet]:
+                assembler = FrameSetAssembler(
+                    {camera.name: camera.time_offset_s for camera in rig},
+                    round(1e9 / max(info.rate_hz for info in infos.values())),
+                    self.max_wait_s if self.pace == "realtime" else None,
+                )
+                return assemble(supervisor, assembler, writer, timing, stopped)
+
+            return self._record(rig, skeleton, frames, total, supervisor.reports, started)
+
+    def _record(
+        self,
+        rig: Rig,
+        skeleton: Skeleton,
+        frames: Callable[[SessionWriter, RunTiming, Callable[[], bool]], Iterable[FrameSet]],
+        total: int,
+        reports: dict[str, CameraReport],
+        started: float,
+    ) -> int:
+        reconstructor = Reconstructor(rig, skeleton, self.reconstruction)
+        reconstructor.warm_up()
+        timing = RunTiming()
+        with (
+            Interruption() as interruption,
+            SessionWriter(
+                self.out,
+                rig,
+                skeleton,
+                config=self._resolved(),
+                software=software_versions(),
+                overwrite=self.overwrite,
+            ) as writer,
+        ):
+            with progress_bar("frames", total) as progress:
+                run_frames(
+                    frames(writer, timing, interruption.requested),
+                    reconstructor,
+                    writer,
+                    timing,
+                    total=total,
+                    progress=progress,
+                    stopped=interruption.requested,
+                )
+            smooth_s = self._smooth(writer)
+            lost = {name: r.lost for name, r in reports.items() if r.lost is not None}
+            summary = run_summary(
+                timing, reports, reconstructor.camera_noise, smooth_s, time.perf_counter() - started
+            )
+            writer.finish(summary, interrupted=interruption.requested())
+        print_summary(self.out, summary)
+        if interruption.requested():
+            return EXIT_INTERRUPTED
+        return EXIT_CAMERA_LOST if lost else 0
+
+    def _smooth(self, writer: SessionWriter) -> float:
+        """Makes the smooth layer; returns the seconds it took."""
+        if not self.smoothing.enabled or writer.frames < 2:
+            return 0.0
+        begun = time.perf_counter()
+        writer.flush()
+        with Session(self.out) as session:
+            raw, frames = session.motion("raw"), session.frames
+        if len(raw):
+            writer.add_smooth(smooth_motion(raw, frames, self.smoothing))
+        return time.perf_counter() - begun
+
+    def _resolved(self) -> dict[str, Any]:
+        config = dataclasses.asdict(self)
+        config["videos"] = [str(path) for path in self.videos]
+        return config

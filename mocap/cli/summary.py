@@ -1,0 +1,151 @@
+"""What a run reports at its end, and what `mocap info` shows of it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from capture.supervisor import CameraReport
+from mocap.cli.progress import console
+from mocap.pipeline.metrics import limb_deviation_m, valid_share
+from mocap.pipeline.session_run import RunTiming
+from mocap.storage.session_reader import Session
+
+NOISY_CAMERA = 1.5
+"""A camera noisier than this, against the quietest, is pointed out."""
+
+
+def run_summary(
+    timing: RunTiming,
+    reports: Mapping[str, CameraReport],
+    camera_noise: Mapping[str, float],
+    smooth_s: float,
+    total_s: float,
+) -> dict[str, Any]:
+    """The summary that is stored in the session.
+
+    Args:
+        timing: of the central node.
+        reports: of the workers.
+        camera_noise: learnt noise of each camera, relative to what was configured.
+        smooth_s: time spent on the smooth layer.
+        total_s: time of the whole command.
+    """
+    return {
+        "total_s": total_s,
+        "smooth_s": smooth_s,
+        "central": asdict(timing),
+        "workers": {name: asdict(report) for name, report in reports.items()},
+        "camera_noise": dict(camera_noise),
+    }
+
+
+def print_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    """Prints what is in a session and where the time of its run went."""
+    with Session(path) as session:
+        print_session(session)
+    _print_timing(summary)
+    if len(summary.get("workers", {})):
+        _print_cameras(summary)
+    console.print(
+        f"\nSession written to [bold]{path}[/bold]. Look at it with 'mocap view {path}', convert "
+        f"it with 'mocap export {path} --format bvh npz --out FOLDER'.",
+        soft_wrap=True,
+    )
+
+
+def print_session(session: Session) -> None:
+    """Prints what a session holds and how good it is."""
+    raw = session.motion("raw")
+    frames = session.frames
+    span_s = (frames.time_ns[-1] - frames.time_ns[0]) * 1e-9 if len(frames) else 0.0
+    rate = f"{frames.rate_hz:.4g} Hz" if len(frames) > 1 else "unknown rate"
+    console.print(
+        f"{len(frames)} frames ({span_s:.2f} s, {rate}), {len(session.rig)} cameras, "
+        f"skeleton {session.skeleton.name}, layers {', '.join(session.layers) or 'none'}"
+    )
+    if not len(raw):
+        console.print("[yellow]Nobody was seen by two cameras: there are no 3D people.[/yellow]")
+        return
+    body = session.skeleton.indices("body", "feet")
+    layer = session.best_layer
+    best = session.motion(layer)
+    table = Table(title=f"People ({layer} layer)", title_justify="left")
+    for heading in ("id", "frames", "body keypoints", "reprojection", "limb length sd"):
+        table.add_column(heading, justify="right")
+    for person_id in best.person_ids:
+        person = best.person(person_id)
+        errors = person.reprojection_px[:, list(body)]
+        errors = errors[errors == errors]
+        spread = [v for v in limb_deviation_m(person).values() if v == v]
+        table.add_row(
+            str(person_id),
+            str(len(person)),
+            f"{100 * valid_share(person, body):.1f} %",
+            f"{_middle(errors.tolist()):.1f} px",
+            f"{1000 * sum(spread) / len(spread):.1f} mm" if spread else "-",
+        )
+    console.print(table)
+    left_out = sorted(set(raw.person_ids) - set(best.person_ids))
+    if left_out:
+        console.print(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
+
+
+def _middle(values: list[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else float("nan")
+
+
+def _print_timing(summary: Mapping[str, Any]) -> None:
+    central = summary["central"]
+    parts = {
+        "waiting for detection": central["wait_s"],
+        "3D reconstruction": central["reconstruct_s"],
+        "writing": central["store_s"],
+        "smoothing": summary["smooth_s"],
+    }
+    total = summary["total_s"]
+    parts["start and end"] = total - sum(parts.values())
+    frames = max(central["frames"], 1)
+    table = Table(title=f"Time: {total:.1f} s", title_justify="left")
+    for heading in ("step", "seconds", "share", "ms per frame"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    for name, seconds in parts.items():
+        table.add_row(
+            name,
+            f"{seconds:.2f}",
+            f"{100 * seconds / total:.1f} %",
+            f"{1000 * seconds / frames:.2f}",
+        )
+    console.print(table)
+
+
+def _print_cameras(summary: Mapping[str, Any]) -> None:
+    noise = summary["camera_noise"]
+    quietest = min(noise.values())
+    table = Table(title="Cameras", title_justify="left")
+    headings = ("camera", "frames", "start", "decode", "detect", "send", "noise", "remarks")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("camera", "remarks") else "right")
+    for name, report in summary["workers"].items():
+        frames = max(report["frames"], 1)
+        remarks: list[str] = []
+        if report["lost"]:
+            remarks.append(f"LOST: {report['lost']}")
+        elif report["restarts"]:
+            remarks.append(f"restarted {report['restarts']} time: {report['errors'][-1]}")
+        if noise[name] > NOISY_CAMERA * quietest:
+            remarks.append("disagrees with the others: calibrate it again")
+        table.add_row(
+            name,
+            str(report["frames"]),
+            f"{report['startup_s']:.1f} s",
+            *(f"{1000 * report[key] / frames:.1f} ms" for key in ("decode_s", "detect_s", "send_s")),
+            f"x{noise[name]:.2f}",
+            "; ".join(remarks),
+        )
+    console.print(table)

@@ -1,0 +1,260 @@
+"""How good a session is, judged without ground truth.
+
+An error that is computed only on what was kept proves nothing, so the figures here count every
+view that has a keypoint, whether reconstruction used it or not, and every frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mocap.arrays import Float, Int
+from mocap.geometry.projection import project_points
+from mocap.model import FrameSet, Motion, Rig, Skeleton
+from mocap.pipeline.reconstructor import ReconstructionConfig, Reconstructor
+
+LIMBS = tuple(
+    (f"{side}_{a}", f"{side}_{b}")
+    for side in ("left", "right")
+    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+)
+"""The eight bones of arms and legs."""
+
+
+@dataclass(frozen=True)
+class Reprojection:
+    """Distances between 2D keypoints and reprojected 3D keypoints.
+
+    Attributes:
+        camera: position in the rig of each distance.
+        keypoint: position in the skeleton.
+        error_px: in pixels.
+    """
+
+    camera: Int[np.ndarray, " n"]
+    keypoint: Int[np.ndarray, " n"]
+    error_px: Float[np.ndarray, " n"]
+
+    def median_px(self, keypoints: Sequence[int] | None = None) -> float:
+        """Median over all distances, or over those of some keypoints; NaN if there are none."""
+        chosen = slice(None) if keypoints is None else np.isin(self.keypoint, keypoints)
+        return _median(self.error_px[chosen])
+
+    def median_of_camera_px(self, camera: int, keypoints: Sequence[int] | None = None) -> float:
+        """Median of one camera."""
+        chosen = self.camera == camera
+        if keypoints is not None:
+            chosen &= np.isin(self.keypoint, keypoints)
+        return _median(self.error_px[chosen])
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def limb_lengths_m(person: Motion) -> dict[str, Float[np.ndarray, " rows"]]:
+    """Length of each arm and leg bone of one person in every row, metres.
+
+    Args:
+        person: rows of one person.
+
+    Returns:
+        Lengths by bone ("left_shoulder-left_elbow"); NaN where an end is missing. Bones which
+        the skeleton does not have are left out.
+    """
+    skeleton = person.skeleton
+    return {
+        f"{a}-{b}": np.linalg.norm(
+            person.points_m[:, skeleton.index(a)] - person.points_m[:, skeleton.index(b)], axis=1
+        )
+        for a, b in LIMBS
+        if a in skeleton and b in skeleton
+    }
+
+
+def limb_deviation_m(person: Motion) -> dict[str, float]:
+    """Standard deviation over time of the length of each arm and leg bone, metres."""
+    lengths = limb_lengths_m(person)
+    return {
+        bone: float(np.nanstd(values)) if np.isfinite(values).any() else float("nan")
+        for bone, values in lengths.items()
+    }
+
+
+def valid_share(motion: Motion, keypoints: Sequence[int], rows: int | None = None) -> float:
+    """Share of keypoints that have a position.
+
+    Args:
+        motion: people.
+        keypoints: positions in the skeleton.
+        rows: number of people times frames that there should be; the rows there are by default.
+    """
+    expected = (len(motion) if rows is None else rows) * len(keypoints)
+    found = np.isfinite(motion.points_m[:, list(keypoints), 0]).sum()
+    return float(found / expected) if expected else float("nan")
+
+
+def reprojection(
+    motion: Motion,
+    frame_sets: Sequence[FrameSet],
+    rig: Rig,
+    assignment: dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]],
+    min_confidence: float,
+) -> Reprojection:
+    """Reprojects a layer into every view that shows the person, used or not.
+
+    Args:
+        motion: any layer of a session.
+        frame_sets: its 2D observations.
+        rig: its cameras.
+        assignment: by (frame, person id), which 2D person of each camera it is (-1 for none) and
+            whether that one is mirrored.
+        min_confidence: 2D keypoints of lower confidence are not compared.
+    """
+    sets = {frame_set.number: frame_set for frame_set in frame_sets}
+    mirror = np.array(motion.skeleton.mirror)
+    cameras: list[np.ndarray] = []
+    keypoints: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
+    for row in range(len(motion)):
+        key = (int(motion.frame[row]), int(motion.person_id[row]))
+        if key not in assignment:
+            continue
+        indices, mirrored = assignment[key]
+        for c, camera in enumerate(rig):
+            observation = sets[key[0]].observations.get(camera.name)
+            if indices[c] < 0 or observation is None:
+                continue
+            pixels = observation.detections.keypoints_px[indices[c]]
+            confidence = observation.detections.confidence[indices[c]]
+            if mirrored[c]:
+                pixels, confidence = pixels[mirror], confidence[mirror]
+            error = _distances(motion.points_m[row], pixels, rig, c)
+            good = np.flatnonzero((confidence >= min_confidence) & np.isfinite(error))
+            cameras.append(np.full(len(good), c))
+            keypoints.append(good)
+            errors.append(error[good])
+    if not errors:
+        nothing = np.zeros(0, np.int64)
+        return Reprojection(nothing, nothing, np.zeros(0))
+    return Reprojection(
+        np.concatenate(cameras), np.concatenate(keypoints), np.concatenate(errors)
+    )
+
+
+def _distances(points: np.ndarray, pixels: np.ndarray, rig: Rig, c: int) -> np.ndarray:
+    arrays = rig.arrays
+    projected, _ = project_points(
+        points,
+        arrays.matrix[c],
+        arrays.distortions[c],
+        bool(arrays.fisheye[c]),
+        arrays.T_cam_world[c],
+    )
+    return np.linalg.norm(projected - pixels, axis=1)
+
+
+def assignment_of(
+    frame: np.ndarray, person_id: np.ndarray, detection_index: np.ndarray, mirrored: np.ndarray
+) -> dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]]:
+    """The `assignment` of `reprojection` from the columns of a raw layer."""
+    return {
+        (int(f), int(p)): (indices.tolist(), flags.astype(bool).tolist())
+        for f, p, indices, flags in zip(frame, person_id, detection_index, mirrored, strict=True)
+    }
+
+
+def reconstruct_all(
+    frame_sets: Sequence[FrameSet], rig: Rig, skeleton: Skeleton, config: ReconstructionConfig
+) -> Motion:
+    """Reconstructs frame sets again, as the raw layer of a session of these cameras would be."""
+    reconstructor = Reconstructor(rig, skeleton, config)
+    rows = [(s, person) for s in frame_sets for person in reconstructor.process(s)]
+    k = len(skeleton)
+    found = [person.keypoints for _, person in rows]
+    return Motion(
+        skeleton,
+        np.array([s.number for s, _ in rows], np.int64),
+        np.array([s.time_ns * 1e-9 for s, _ in rows]),
+        np.array([person.person_id for _, person in rows], np.int64),
+        np.array([p.points_m for p in found]).reshape(-1, k, 3),
+        np.array([p.covariance_m2 for p in found]).reshape(-1, k, 3, 3),
+        np.array([p.reprojection_px for p in found]).reshape(-1, k),
+        np.array([p.n_views for p in found]).reshape(-1, k),
+    )
+
+
+def nearest_rows(reference: Motion, other: Motion) -> Int[np.ndarray, " rows"]:
+    """For each row of `reference`, the row of `other` in the same frame that is closest.
+
+    Returns:
+        Row numbers; -1 where `other` has nobody in that frame.
+    """
+    result = np.full(len(reference), -1)
+    for row in range(len(reference)):
+        candidates = np.flatnonzero(other.frame == reference.frame[row])
+        if not len(candidates):
+            continue
+        offsets = other.points_m[candidates] - reference.points_m[row]
+        distance = np.linalg.norm(offsets, axis=2)
+        known = np.isfinite(distance).sum(axis=1)
+        mean = np.nansum(distance, axis=1) / np.maximum(known, 1)
+        mean[known == 0] = np.inf
+        if np.isfinite(mean.min()):
+            result[row] = candidates[int(np.argmin(mean))]
+    return result
+
+
+def leave_one_camera_out(
+    motion: Motion,
+    frame_sets: Sequence[FrameSet],
+    rig: Rig,
+    config: ReconstructionConfig,
+    assignment: dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]],
+    min_confidence: float,
+) -> dict[str, Reprojection]:
+    """Reconstructs without each camera in turn, and compares with what that camera saw.
+
+    Args:
+        motion: the raw layer of all cameras, which tells who is who.
+        frame_sets: the 2D observations.
+        rig: the cameras, at least three.
+        config: of the reconstruction.
+        assignment: as in `reprojection`.
+        min_confidence: as in `reprojection`.
+
+    Returns:
+        Distances by the name of the camera left out.
+    """
+    result: dict[str, Reprojection] = {}
+    for c, camera in enumerate(rig):
+        others = [name for name in rig.names if name != camera.name]
+        sets = [
+            FrameSet(
+                s.number, s.time_ns, {n: o for n, o in s.observations.items() if n in others}
+            )
+            for s in frame_sets
+        ]
+        without = reconstruct_all(sets, rig.subset(others), motion.skeleton, config)
+        rows = nearest_rows(motion, without)
+        points = np.full_like(motion.points_m, np.nan)
+        points[rows >= 0] = without.points_m[rows[rows >= 0]]
+        moved = Motion(
+            motion.skeleton,
+            motion.frame,
+            motion.time_s,
+            motion.person_id,
+            points,
+            motion.covariance_m2,
+            motion.reprojection_px,
+            motion.n_views,
+        )
+        only = {
+            key: (tuple(i if n == c else -1 for n, i in enumerate(indices)), flags)
+            for key, (indices, flags) in assignment.items()
+        }
+        result[camera.name] = reprojection(moved, frame_sets, rig, only, min_confidence)
+    return result

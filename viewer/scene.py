@@ -1,0 +1,189 @@
+"""The bridge from plain arrays to Open3D: one visualizer, and the few objects it draws."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mocap.errors import DependencyError
+from mocap.model import Rig
+from viewer.colours import BACKGROUND, SHADOW, person_colours
+from viewer.feed import People
+from viewer.skeleton_mesh import SkeletonMesh
+from viewer.stage import Lines, Mesh, camera_frusta, floor_grid, world_axes
+from viewer.viewpoint import ViewPoint
+
+if TYPE_CHECKING:
+    import open3d
+
+IMPORT_PACKAGES = "libusb-1.0-0 libx11-6 libgl1 libegl1 libudev1 libidn2-0"
+RENDER_PACKAGES = "libgl1-mesa-dri libegl-mesa0"
+SHADOW_HEIGHT_M = 0.002
+NEAR_M = 0.05
+FAR_M = 200.0
+
+
+def import_open3d() -> Any:
+    """Open3D, imported at first use, silent but for its errors.
+
+    Raises:
+        DependencyError: it, or a system library it needs, is missing.
+    """
+    try:
+        import open3d
+    except (ImportError, OSError) as error:
+        raise DependencyError(
+            f"cannot load Open3D, which draws the scene: {error}; install the system libraries "
+            f"with 'apt-get install {IMPORT_PACKAGES} {RENDER_PACKAGES}', or reinstall open3d"
+        ) from error
+    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
+    return open3d
+
+
+@contextlib.contextmanager
+def without_display() -> Iterator[None]:
+    """Hides the display while a context for pictures is made.
+
+    With a display, Open3D would draw into an invisible window, whose size the window system may
+    limit; without one it draws off-screen through EGL, the same everywhere. The libraries
+    below also complain when no folder for run-time files is set, so one is lent to them.
+    """
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
+    before = {name: os.environ.pop(name, None) for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+class Scene:
+    """The objects of a session in one Open3D visualizer.
+
+    Args:
+        visualizer: an Open3D visualizer whose window exists.
+        skeleton_mesh: the drawing of the people.
+        rig: the cameras.
+        volume_m: lower and upper corner of where people are, in metres.
+        line_width_px: width of lines in the picture drawn.
+    """
+
+    def __init__(
+        self,
+        visualizer: Any,
+        skeleton_mesh: SkeletonMesh,
+        rig: Rig,
+        volume_m: np.ndarray,
+        line_width_px: float,
+    ) -> None:
+        self._o3d = import_open3d()
+        self._visualizer = visualizer
+        self._skeleton_mesh = skeleton_mesh
+        self._shown: set[str] = set()
+        self._drawn: tuple[Any, ...] | None = None
+        self._people = self._mesh(
+            Mesh(
+                *skeleton_mesh.vertices(np.zeros((0, len(skeleton_mesh.skeleton), 3))),
+                skeleton_mesh.triangles,
+                np.zeros((skeleton_mesh.people * skeleton_mesh.vertices_per_person, 3)),
+            )
+        )
+        body = skeleton_mesh.body_triangles
+        self._shadow = self._mesh(
+            Mesh(
+                np.zeros((len(self._people.vertices), 3)),
+                np.tile((0.0, 0.0, 1.0), (len(self._people.vertices), 1)),
+                body,
+                np.tile(SHADOW, (len(self._people.vertices), 1)),
+            )
+        )
+        self._groups: dict[str, list[Any]] = {
+            "people": [self._people],
+            "floor": [self._lines(floor_grid(volume_m)), self._mesh(world_axes()), self._shadow],
+            "cameras": [self._lines(camera_frusta(rig))],
+        }
+        options = visualizer.get_render_option()
+        options.background_color = np.array(BACKGROUND)
+        options.line_width = line_width_px
+        options.mesh_show_back_face = True
+        self._add_bounds(rig, volume_m)
+        self.show("people", True)
+
+    def _add_bounds(self, rig: Rig, volume_m: np.ndarray) -> None:
+        """Gives the visualizer its bounding box, by which it places lights and moves the view.
+
+        It is taken from one line without length, so that it does not change with what is shown.
+        """
+        centers = [camera.center_world for camera in rig]
+        points = np.vstack([volume_m, *centers, np.zeros(3)])
+        corners = np.stack([points.min(axis=0), points.max(axis=0)])
+        bounds = Lines(corners, np.zeros((1, 2), np.int64), np.array([BACKGROUND]))
+        self._visualizer.add_geometry(self._lines(bounds), reset_bounding_box=True)
+
+    def _lines(self, lines: Lines) -> open3d.geometry.LineSet:
+        o3d = self._o3d
+        made = o3d.geometry.LineSet(
+            o3d.utility.Vector3dVector(lines.points_m), o3d.utility.Vector2iVector(lines.ends)
+        )
+        made.colors = o3d.utility.Vector3dVector(lines.colours)
+        return made
+
+    def _mesh(self, mesh: Mesh) -> open3d.geometry.TriangleMesh:
+        o3d = self._o3d
+        made = o3d.geometry.TriangleMesh(
+            o3d.utility.Vector3dVector(mesh.vertices_m), o3d.utility.Vector3iVector(mesh.triangles)
+        )
+        made.vertex_normals = o3d.utility.Vector3dVector(mesh.normals)
+        made.vertex_colors = o3d.utility.Vector3dVector(mesh.colours)
+        return made
+
+    def show(self, group: str, shown: bool) -> None:
+        """Shows or hides "people", "floor" or "cameras"."""
+        if shown == (group in self._shown):
+            return
+        for geometry in self._groups[group]:
+            if shown:
+                self._visualizer.add_geometry(geometry, reset_bounding_box=False)
+            else:
+                self._visualizer.remove_geometry(geometry, reset_bounding_box=False)
+        (self._shown.add if shown else self._shown.discard)(group)
+
+    def set_people(self, people: People) -> None:
+        """Moves the skeletons to the people of a frame."""
+        vector = self._o3d.utility.Vector3dVector
+        vertices, normals = self._skeleton_mesh.vertices(people.points_m)
+        self._people.vertices = vector(vertices)
+        self._people.vertex_normals = vector(normals)
+        look = (people.ranks, people.doubtful.tobytes())
+        if look != self._drawn:
+            self._drawn = look
+            colours = self._skeleton_mesh.colours(person_colours(people.ranks), people.doubtful)
+            self._people.vertex_colors = vector(colours)
+        self._visualizer.update_geometry(self._people)
+        if "floor" in self._shown:
+            vertices[:, 2] = SHADOW_HEIGHT_M
+            self._shadow.vertices = vector(vertices)
+            self._visualizer.update_geometry(self._shadow)
+
+    def look_from(self, view: ViewPoint) -> None:
+        """Moves the viewer."""
+        o3d = self._o3d
+        width, height = view.size
+        parameters = o3d.camera.PinholeCameraParameters()
+        parameters.intrinsic = o3d.camera.PinholeCameraIntrinsic(
+            width, height, view.focal_px, view.focal_px, width / 2 - 0.5, height / 2 - 0.5
+        )
+        parameters.extrinsic = view.T_cam_world
+        control = self._visualizer.get_view_control()
+        control.convert_from_pinhole_camera_parameters(parameters, allow_arbitrary=True)
+        control.set_constant_z_near(NEAR_M)
+        control.set_constant_z_far(FAR_M)
