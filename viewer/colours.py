@@ -33,6 +33,23 @@ PALE = 0.62
 """How far a doubtful keypoint's colour is moved towards the background."""
 
 
+LIGHT = np.array([0.30, -0.45, 0.84])
+"""Direction to the light, of unit length: above, and not along an axis."""
+DARKEST = 0.56
+
+
+def shaded(
+    colours: Float[np.ndarray, "vertices 3"], normals: Float[np.ndarray, "vertices 3"]
+) -> Float[np.ndarray, "vertices 3"]:
+    """Darkens what is turned away from `LIGHT`, down to `DARKEST`.
+
+    Open3D's own lights move with the viewer and bleach colours; with these, a colour is never
+    brighter than in the legend.
+    """
+    facing = (1.0 + normals @ LIGHT) / 2.0
+    return colours * (DARKEST + (1.0 - DARKEST) * np.sqrt(np.clip(facing, 0, 1)))[:, None]
+
+
 def person_colours(ranks: Sequence[int]) -> Float[np.ndarray, "people 3"]:
     """The colours of people by the rank of their id; they repeat after the last one."""
     return np.array([PEOPLE[rank % len(PEOPLE)] for rank in ranks]).reshape(-1, 3)

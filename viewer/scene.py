@@ -12,7 +12,7 @@ import numpy as np
 
 from mocap.errors import DependencyError
 from mocap.model import Rig
-from viewer.colours import BACKGROUND, SHADOW, person_colours
+from viewer.colours import BACKGROUND, SHADOW, person_colours, shaded
 from viewer.feed import People
 from viewer.skeleton_mesh import SkeletonMesh
 from viewer.stage import Lines, Mesh, camera_frusta, floor_grid, world_axes
@@ -89,7 +89,8 @@ class Scene:
         self._visualizer = visualizer
         self._skeleton_mesh = skeleton_mesh
         self._shown: set[str] = set()
-        self._drawn: tuple[Any, ...] | None = None
+        self._look: tuple[Any, ...] | None = None
+        self._colours = np.zeros((0, 3))
         self._people = self._mesh(
             Mesh(
                 *skeleton_mesh.vertices(np.zeros((0, len(skeleton_mesh.skeleton), 3))),
@@ -115,6 +116,7 @@ class Scene:
         options.background_color = np.array(BACKGROUND)
         options.line_width = line_width_px
         options.mesh_show_back_face = True
+        options.light_on = False
         self._add_bounds(rig, volume_m)
         self.show("people", True)
 
@@ -143,7 +145,7 @@ class Scene:
             o3d.utility.Vector3dVector(mesh.vertices_m), o3d.utility.Vector3iVector(mesh.triangles)
         )
         made.vertex_normals = o3d.utility.Vector3dVector(mesh.normals)
-        made.vertex_colors = o3d.utility.Vector3dVector(mesh.colours)
+        made.vertex_colors = o3d.utility.Vector3dVector(shaded(mesh.colours, mesh.normals))
         return made
 
     def show(self, group: str, shown: bool) -> None:
@@ -164,10 +166,11 @@ class Scene:
         self._people.vertices = vector(vertices)
         self._people.vertex_normals = vector(normals)
         look = (people.ranks, people.doubtful.tobytes())
-        if look != self._drawn:
-            self._drawn = look
-            colours = self._skeleton_mesh.colours(person_colours(people.ranks), people.doubtful)
-            self._people.vertex_colors = vector(colours)
+        if look != self._look:
+            self._look = look
+            colours = person_colours(people.ranks)
+            self._colours = self._skeleton_mesh.colours(colours, people.doubtful)
+        self._people.vertex_colors = vector(shaded(self._colours, normals))
         self._visualizer.update_geometry(self._people)
         if "floor" in self._shown:
             vertices[:, 2] = SHADOW_HEIGHT_M

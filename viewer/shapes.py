@@ -8,9 +8,6 @@ import numpy as np
 
 from mocap.arrays import Float, Int
 
-TAPER = 0.7
-"""Radius of a tube at its end, by that at its start."""
-
 
 def sphere(level: int) -> tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "triangles 3"]]:
     """A unit sphere made from an icosahedron, each triangle of which is quartered `level` times."""
@@ -113,11 +110,13 @@ class TubeBlock:
         ends: start and end of each tube as positions in the array of nodes.
         radii_m: radius at the start.
         sides: number of sides.
+        tapers: radius at the end, by that at the start.
     """
 
     ends: Int[np.ndarray, "tubes 2"]
     radii_m: Float[np.ndarray, " tubes"]
     sides: int
+    tapers: Float[np.ndarray, " tubes"]
 
     @property
     def n_vertices(self) -> int:
@@ -156,7 +155,7 @@ class TubeBlock:
         angle = np.arange(self.sides) * (2 * np.pi / self.sides)
         ring = u[:, :, None, :] * np.cos(angle)[:, None] + v[:, :, None, :] * np.sin(angle)[:, None]
         normals = np.stack([ring, ring], axis=2)
-        radii = np.stack([self.radii_m, self.radii_m * TAPER], axis=1)[:, :, None, None]
+        radii = np.stack([self.radii_m, self.radii_m * self.tapers], axis=1)[:, :, None, None]
         vertices = np.stack([start, end], axis=2)[:, :, :, None, :] + radii * normals
         shape = (len(nodes_m), self.n_vertices, 3)
         return vertices.reshape(shape), normals.reshape(shape)

@@ -23,6 +23,8 @@ _HEAD_WORDS = ("nose", "eye", "ear", "mouth")
 _FINGER_WORDS = ("pinky", "index", "thumb")
 _JOINT_RADIUS_M = {"body": 0.022, "feet": 0.014, "hand": 0.005, "face": 0.003, "head": 0.010}
 _BONE_RADIUS_M = {"body": 0.015, "feet": 0.009, "hand": 0.0035, "face": 0.002, "head": 0.006}
+_TAPER = 0.7
+"""Radius of a limb's bone at its outer end, by that at its inner one."""
 _BONE_SIDES = {True: 12, False: 6}
 _LINK_RADIUS_M = 0.011
 
@@ -65,9 +67,8 @@ class SkeletonMesh:
     def _make_blocks(self) -> list[SphereBlock | TubeBlock]:
         skeleton = self.skeleton
         kinds = [_kind(n, p) for n, p in zip(skeleton.keypoints, skeleton.parts, strict=True)]
-        rank = list(_JOINT_RADIUS_M)
         bones = skeleton.bone_indices
-        # A bone is as thin as the thinner one of its ends; ranks ascend as radii descend.
+        # A bone is as thin as the thinner one of its ends.
         bone_kinds = [
             min((kinds[a], kinds[b]), key=lambda kind: _BONE_RADIUS_M[kind]) for a, b in bones
         ]
@@ -75,7 +76,6 @@ class SkeletonMesh:
         links = [
             (first_middle + i, first_middle + j) for i, j in pairwise(range(len(self._middles)))
         ]
-        assert set(kinds) <= set(rank)
         blocks: list[SphereBlock | TubeBlock] = []
         for coarse in (False, True):
             large = ("body", "feet", "head")
@@ -89,14 +89,32 @@ class SkeletonMesh:
             if not coarse:
                 ends += links
                 thickness += [_LINK_RADIUS_M] * len(links)
+            pairs = np.array(ends, np.int64).reshape(-1, 2)
+            # Limbs get thinner outwards; bones of the trunk have no outer end.
+            limbs = self._bone_sides(pairs) > 0
             blocks.append(
                 TubeBlock(
-                    np.array(ends, np.int64).reshape(-1, 2),
+                    pairs,
                     np.array(thickness),
                     _BONE_SIDES[not coarse],
+                    np.where(limbs, _TAPER, 1.0),
                 )
             )
         return blocks
+
+    @cached_property
+    def _node_sides(self) -> np.ndarray:
+        """Per node 0 for neither side, 1 for left, 2 for right."""
+        numbers = {"": 0, "left": 1, "right": 2}
+        sides = [numbers[side_of(name)] for name in self.skeleton.keypoints]
+        return np.array(sides + [0] * len(self._middles))
+
+    def _bone_sides(self, pairs: Int[np.ndarray, "bones 2"]) -> Int[np.ndarray, " bones"]:
+        """The side of each bone; 0 for those of the trunk and across the middle."""
+        names = (*self.skeleton.keypoints, *("" for _ in self._middles))
+        trunk = np.array([name.endswith(("_shoulder", "_hip")) for name in names])
+        first, second = self._node_sides[pairs].T
+        return np.where((first == second) & ~trunk[pairs].all(axis=1), first, 0)
 
     @cached_property
     def triangles(self) -> Int[np.ndarray, "triangles 3"]:
@@ -127,18 +145,12 @@ class SkeletonMesh:
     @cached_property
     def _vertex_sides(self) -> np.ndarray:
         """Per vertex 0 for neither side, 1 for left, 2 for right."""
-        sides = {"": 0, "left": 1, "right": 2}
-        nodes = np.array(
-            [sides[side_of(name)] for name in self.skeleton.keypoints] + [0] * len(self._middles)
-        )
         of_vertices: list[np.ndarray] = []
         for block in self._blocks:
             if isinstance(block, SphereBlock):
-                of_vertices.append(nodes[block.vertex_nodes])
+                of_vertices.append(self._node_sides[block.vertex_nodes])
             else:
-                same = nodes[block.ends[:, 0]] == nodes[block.ends[:, 1]]
-                bones = np.where(same, nodes[block.ends[:, 0]], 0)
-                of_vertices.append(np.repeat(bones, 2 * block.sides))
+                of_vertices.append(np.repeat(self._bone_sides(block.ends), 2 * block.sides))
         return np.concatenate(of_vertices)
 
     def vertices(

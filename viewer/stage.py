@@ -84,7 +84,7 @@ def world_axes() -> Mesh:
     """The axes of the world at its origin: X red, Y green, Z blue, half a metre long."""
     nodes = np.vstack([np.zeros(3), AXIS_LENGTH_M * np.eye(3)])
     ends = np.array([[0, 1], [0, 2], [0, 3]])
-    tubes = TubeBlock(ends, np.full(3, AXIS_RADIUS_M), 12)
+    tubes = TubeBlock(ends, np.full(3, AXIS_RADIUS_M), 12, np.ones(3))
     vertices, normals = (a[0] for a in tubes.place(nodes[None]))
     colours = np.repeat(np.array(AXES), 2 * tubes.sides, axis=0)
     ball, faces = sphere(2)

@@ -27,9 +27,8 @@ from mocap.arrays import Bool, Float, Int
 from mocap.geometry.projection import project_points, projection_jacobian
 
 MAX_REFINE_STEPS = 12
-MAX_ROUNDS = 3
 MAX_HALVINGS = 4
-STEP_TOLERANCE_M = 1e-7
+STEP_TOLERANCE_M = 1e-5
 MIN_CONDITION = 1e-9
 
 
@@ -44,6 +43,8 @@ class RobustSettings:
         min_angle_rad: rays of at least one pair of views must meet at no smaller angle.
         max_pairs: at most this many pairs of views are tried, evenly taken from all.
         prior_dof: weight of the expected 2D noise against the residuals in the covariance.
+        max_rounds: how often point and inliers are re-estimated in turn; 0 takes the best
+            hypothesis as it is.
     """
 
     min_confidence: float = 0.3
@@ -52,6 +53,7 @@ class RobustSettings:
     min_angle_rad: float = 0.035
     max_pairs: int = 120
     prior_dof: float = 4.0
+    max_rounds: int = 3
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def triangulate_robust(
         return none
     used = valid & (errors(best) < gate2)
     point = best
-    for _ in range(MAX_ROUNDS):
+    for _ in range(settings.max_rounds):
         if used.sum() < 2:
             return none
         point = _refine(views, used, point, settings)

@@ -11,7 +11,6 @@ from mocap.geometry.kernels import project_point, project_point_jacobian, solve_
 from mocap.geometry.triangulation import (
     MAX_HALVINGS,
     MAX_REFINE_STEPS,
-    MAX_ROUNDS,
     MIN_CONDITION,
     STEP_TOLERANCE_M,
 )
@@ -155,6 +154,7 @@ def triangulate_kernel(
     min_angle,
     max_pairs,
     prior_dof,
+    max_rounds,
     prior_points,
     prior_sigma,
 ):
@@ -164,7 +164,7 @@ def triangulate_kernel(
         pixels: (C, K, 2); confidence and sigma (pixels): (C, K).
         rays: (C, K, 3) unit rays in the world frame; centers: (C, 3) metres; focal: (C,) pixels.
         matrix, distortions, fisheye, T: the rig's arrays (`RigArrays`).
-        min_confidence, gate, cauchy, min_angle, max_pairs, prior_dof: as in `RobustSettings`.
+        min_confidence, gate, cauchy, min_angle, max_pairs, prior_dof, max_rounds: as in `RobustSettings`.
         prior_points, prior_sigma: (K, 3) and (K) metres, where each keypoint is expected; NaN for
             no expectation.
 
@@ -246,7 +246,7 @@ def triangulate_kernel(
             continue
         point[:] = best
         n_used = 0
-        for rounds in range(MAX_ROUNDS + 1):
+        for rounds in range(max_rounds + 1):
             n_again = 0
             for m in range(n):
                 v = candidates[m]
@@ -261,7 +261,7 @@ def triangulate_kernel(
                 same = same and again[m] == used[m]
             n_used = n_again
             used[:n_used] = again[:n_used]
-            if same or n_used < 2 or rounds == MAX_ROUNDS:
+            if same or n_used < 2 or rounds == max_rounds:
                 break
             _refine(
                 point,

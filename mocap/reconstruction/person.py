@@ -12,6 +12,7 @@ from mocap.geometry.triangulation_kernels import triangulate_kernel
 from mocap.model import Keypoints3D, RigArrays, Skeleton, ViewState
 from mocap.reconstruction.settings import Expectation, TriangulationConfig
 
+REFINE_ROUNDS = 3
 _NEAREST_DEPTH_M = 0.3
 _COARSE_SIGMA_PER_FOCAL = 0.02
 
@@ -148,7 +149,7 @@ def coarse_center(
     chosen = person.keypoints(np.array(skeleton.association_indices))
     sigma = np.empty(chosen.confidence.shape)
     sigma[:] = _COARSE_SIGMA_PER_FOCAL * focal_lengths(rig)[:, None]  # about 1 degree
-    points = run_kernel(chosen, sigma, rig, config)[0]
+    points = run_kernel(chosen, sigma, rig, config, max_rounds=0)[0]
     found = np.isfinite(points[:, 0])
     if not found.any():
         return camera_centers(rig).mean(axis=0)
@@ -161,8 +162,12 @@ def run_kernel(
     rig: RigArrays,
     config: TriangulationConfig,
     expected: Expectation | None = None,
+    max_rounds: int = REFINE_ROUNDS,
 ) -> tuple[np.ndarray, ...]:
-    """Calls `triangulate_kernel` and returns what it returns."""
+    """Calls `triangulate_kernel` and returns what it returns.
+
+    With `max_rounds` 0 the points are the best linear ones, which is enough to compare with.
+    """
     count = person.confidence.shape[1]
     if expected is None:
         prior, prior_sigma = np.full((count, 3), np.nan), np.ones(count)
@@ -185,6 +190,7 @@ def run_kernel(
         float(np.deg2rad(config.min_angle_deg)),
         config.max_pairs,
         config.prior_dof,
+        max_rounds,
         prior,
         prior_sigma,
     )

@@ -1,8 +1,8 @@
 """Writes a session file so that a kill at any moment loses at most the last second.
 
 The file is HDF5 in single-writer-multiple-reader mode: every dataset is made before that mode
-begins, rows are only appended, and the file is flushed several times a second. It can therefore
-also be read while it is being written.
+begins, rows are only appended, and what has come together is written several times a second. The
+file can therefore also be read while it is being written.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class SessionWriter:
         self._rig = rig
         self._skeleton = skeleton
         self._frames = 0
+        self._pending: dict[str, dict[str, list[Any]]] = {}
         try:
             self._file = h5py.File(path, "w", libver="latest")
         except OSError as error:
@@ -113,11 +114,18 @@ class SessionWriter:
             )
             dataset.attrs["meaning"] = column.meaning
 
-    def _append(self, table: str, columns: Sequence[layout.Column], rows: Mapping[str, Any]) -> None:
+    def _append(self, table: str, rows: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
+        """Notes rows of a table; `flush` writes them. All columns have the same length."""
+        pending = self._pending.setdefault(table, {name: [] for name in rows})
+        for name, values in rows.items():
+            pending[name].extend(values)
+
+    def _write(self, table: str, columns: Sequence[layout.Column]) -> None:
+        pending = self._pending.pop(table, None)
+        if pending is None or not pending[columns[0].name]:
+            return
         for column in columns:
-            values = np.asarray(rows[column.name], column.dtype)
-            if len(values) == 0:
-                continue
+            values = np.asarray(pending[column.name], column.dtype)
             dataset = self._file[f"{table}/{column.name}"]
             start = dataset.shape[0]
             dataset.resize(start + len(values), axis=0)
@@ -131,7 +139,6 @@ class SessionWriter:
             keypoints = [person.keypoints for person in people]
             self._append(
                 layout.RAW_TABLE,
-                layout.RAW,
                 {
                     "frame": [frame_set.number] * len(people),
                     "person_id": [person.person_id for person in people],
@@ -149,10 +156,8 @@ class SessionWriter:
             frame_set.observations[name].frame_index if name in frame_set.observations else -1
             for name in self._rig.names
         ]
-        # The frame comes last: what stands in the frame table is complete in the others.
         self._append(
             layout.FRAMES_TABLE,
-            layout.FRAMES,
             {
                 "number": [frame_set.number],
                 "time_ns": [frame_set.time_ns],
@@ -170,7 +175,6 @@ class SessionWriter:
         n = len(observation.detections)
         self._append(
             f"{layout.OBSERVATIONS_TABLE}/{observation.camera}",
-            layout.OBSERVATIONS,
             {
                 "frame": [frame] * n,
                 "frame_index": [observation.frame_index] * n,
@@ -185,7 +189,6 @@ class SessionWriter:
         """Appends the smoothed layer; the raw one stays as it is."""
         self._append(
             layout.SMOOTH_TABLE,
-            layout.SMOOTH,
             {column.name: getattr(motion, column.name) for column in layout.SMOOTH},
         )
         self.flush()
@@ -201,8 +204,14 @@ class SessionWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Makes all that was added survive a kill of this process."""
+        """Writes all that was added, so that it survives a kill of this process."""
         try:
+            for name in self._rig.names:
+                self._write(f"{layout.OBSERVATIONS_TABLE}/{name}", layout.OBSERVATIONS)
+            self._write(layout.RAW_TABLE, layout.RAW)
+            self._write(layout.SMOOTH_TABLE, layout.SMOOTH)
+            # Frames come last: what stands in the frame table is complete in the others.
+            self._write(layout.FRAMES_TABLE, layout.FRAMES)
             self._file.flush()
         except (OSError, RuntimeError) as error:
             raise OutputError(
@@ -217,6 +226,7 @@ class SessionWriter:
             summary: how the run went, JSON-serialisable.
             interrupted: whether the run was ended before its time.
         """
+        self.flush()
         text = np.frombuffer(json.dumps(summary, default=str).encode(), np.uint8)
         dataset = self._file[layout.SUMMARY_DATASET]
         dataset.resize(len(text), axis=0)
@@ -227,7 +237,11 @@ class SessionWriter:
 
     def close(self) -> None:
         """Closes the file; without `finish` before, its status stays "not closed"."""
-        if self._file:
+        if not self._file:
+            return
+        try:
+            self.flush()
+        finally:
             self._file.close()
 
     def __enter__(self) -> SessionWriter:
