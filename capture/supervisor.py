@@ -248,7 +248,9 @@ class Supervisor:
         running.log.seek(0)
         lines = [line.strip() for line in running.log.readlines() if line.strip()]
         code = running.process.poll()
-        ended = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        ended = (
+            f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        )
         return f"{ended}; last words: {lines[-1]}" if lines else f"{ended}, no message"
 
     def _release(self, running: _Running) -> None:

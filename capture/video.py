@@ -1,110 +1,44 @@
-"""Video files as frame sources, and the checks that find a bad file before any work is done."""
+"""Video files as frame sources."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from capture.frames import Frame
+from capture.video_probe import REMEDY, examine_video, open_video, quarter_turns, reason
 from mocap.errors import VideoError, valid_choices
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+    from av.video.frame import VideoFrame
+
+_log = logging.getLogger(__name__)
 
 Pace = Literal["fast", "realtime"]
 PACES: tuple[Pace, ...] = ("fast", "realtime")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".m4v", ".webm", ".mts", ".ts")
+
+_HIDDEN_PACKETS = 1
+"""Packets without a picture of their own between two pictures. Some codecs have such packets;
+more than this are lost pictures."""
 
 
 @dataclass(frozen=True)
-class VideoInfo:
-    """What a look through a video's packets tells, without decoding them.
+class FrameMark:
+    """A frame of one camera.
 
     Attributes:
-        path: the file.
-        size: width and height of the upright image, in pixels.
-        frames: number of frames in the file.
-        duration_s: from the first to the last frame, plus one frame.
-        rate_hz: median frame rate.
+        index: the camera's own frame count, from 0.
+        time_ns: capture time on the session clock, in nanoseconds.
     """
 
-    path: Path
-    size: tuple[int, int]
-    frames: int
-    duration_s: float
-    rate_hz: float
-
-
-def _open(path: Path) -> tuple[InputContainer, VideoStream]:
-    import av
-
-    if not path.exists():
-        raise VideoError(f"video {path} does not exist; check the path")
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise VideoError(
-            f"video {path} cannot be opened ({_reason(error)}); it is truncated or not a video: "
-            f"copy or record it again"
-        ) from error
-    if not container.streams.video:
-        container.close()
-        raise VideoError(f"{path} has no video stream; is it a sound file?")
-    return container, container.streams.video[0]
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _quarter_turns(rotation_degrees: float) -> int:
-    return round(rotation_degrees / 90) % 4
-
-
-def probe_video(path: Path) -> VideoInfo:
-    """Reads a video's packets and first frame.
-
-    Raises:
-        VideoError: it cannot be opened, holds no frame, or ends before its header says.
-    """
-    import av
-
-    container, stream = _open(path)
-    with container:
-        expected = stream.frames
-        times: list[int] = []
-        try:
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.size:
-                    times.append(packet.pts)
-            container.seek(0)
-            first = next(container.decode(stream))
-        except (av.FFmpegError, StopIteration) as error:
-            raise VideoError(
-                f"video {path} cannot be decoded ({_reason(error) or 'no frame'}); it is truncated "
-                f"or damaged: copy or record it again"
-            ) from error
-        if len(times) < expected:
-            raise VideoError(
-                f"video {path} is truncated: its header says {expected} frames, it holds "
-                f"{len(times)}; copy it again, or leave this camera out with --cameras"
-            )
-        base = float(stream.time_base or Fraction(1, 90_000))
-        steps = np.diff(np.sort(np.array(times))) * base
-        steps = steps[steps > 0]
-        step = float(np.median(steps)) if len(steps) else 1.0 / float(stream.average_rate or 30)
-        height, width = first.height, first.width
-        if _quarter_turns(first.rotation) % 2:
-            width, height = height, width
-        span = (max(times) - min(times)) * base
-    return VideoInfo(path, (width, height), len(times), span + step, 1.0 / step)
+    index: int
+    time_ns: int
 
 
 class VideoSource:
@@ -115,24 +49,35 @@ class VideoSource:
         pace: "fast" yields frames as quickly as they are consumed, and every one of them.
             "realtime" yields each at its time, as a camera would, and leaves out those which the
             consumer was too slow for.
-        start_frame: the first frame to yield.
-        end_frame: one past the last frame to yield; None for all.
+        after: yield only the frames after this one, which an earlier source of the same file
+            yielded.
+        end_ns: yield only the frames before this time; None for all.
 
     Raises:
         VideoError: the file cannot be opened.
     """
 
     def __init__(
-        self, path: Path, pace: Pace = "fast", start_frame: int = 0, end_frame: int | None = None
+        self,
+        path: Path,
+        pace: Pace = "fast",
+        *,
+        after: FrameMark | None = None,
+        end_ns: int | None = None,
     ) -> None:
         if pace not in PACES:
             raise VideoError(f"unknown pace {pace!r}; valid are {valid_choices(PACES)}")
         self.path = path
         self._pace = pace
-        self._start = start_frame
-        self._end = end_frame
-        self._info = probe_video(path)
-        self._container, self._stream = _open(path)
+        self._after = after
+        self._end_ns = end_ns
+        self._origin_ns: int | None = None
+        self._info, self._timeline = examine_video(path)
+        self._closed = False
+        self._open()
+
+    def _open(self) -> None:
+        self._container, self._stream = open_video(self.path)
         self._stream.thread_type = "AUTO"
 
     @property
@@ -142,14 +87,30 @@ class VideoSource:
 
     @property
     def rate_hz(self) -> float:
-        """Median frame rate."""
+        """Usual frame rate."""
         return self._info.rate_hz
 
     @property
     def frame_count(self) -> int:
         """How many frames will be yielded at the pace "fast"."""
-        end = self._info.frames if self._end is None else min(self._end, self._info.frames)
-        return max(0, end - self._start)
+        times_ns = self._timeline.times_ns
+        wanted = np.ones(len(times_ns), bool)
+        if self._end_ns is not None:
+            wanted &= times_ns < self._end_ns
+        if self._after is not None:
+            wanted &= times_ns > self._after.time_ns
+        return int(wanted.sum())
+
+    def start_at(self, monotonic_ns: int) -> None:
+        """Says when the frame of time 0 is due, at the pace "realtime".
+
+        Several sources are in step when they are told the same. Without it, the first frame that
+        is yielded is due at once.
+
+        Args:
+            monotonic_ns: on the clock of `time.monotonic_ns`.
+        """
+        self._origin_ns = monotonic_ns
 
     def __iter__(self) -> Iterator[Frame]:
         """Yields the frames; the time of the file's first frame is 0.
@@ -157,53 +118,103 @@ class VideoSource:
         Raises:
             VideoError: a frame cannot be decoded, or the file ends early.
         """
+        for index, time_ns, picture in self._pictures():
+            if self._end_ns is not None and time_ns >= self._end_ns:
+                return
+            if self._pace == "realtime" and not self._in_time(time_ns):
+                continue
+            yield Frame(index, time_ns, _upright(picture))
+            if self._closed:
+                return
+
+    def _in_time(self, time_ns: int) -> bool:
+        """Waits until a frame is due; False when that was more than a frame ago."""
+        if self._origin_ns is None:
+            self._origin_ns = time.monotonic_ns() - time_ns
+        wait_s = (self._origin_ns + time_ns - time.monotonic_ns()) * 1e-9
+        if wait_s > 0:
+            time.sleep(wait_s)
+        return wait_s >= -1.0 / self._info.rate_hz
+
+    def _pictures(self) -> Iterator[tuple[int, int, VideoFrame]]:
+        """Index, time and picture of each frame; all that should be there, or an error."""
         import av
 
-        base = Fraction(self._stream.time_base or Fraction(1, 90_000))
-        first_pts: int | None = None
-        started_ns: int | None = None
+        timeline, after = self._timeline, self._after
+        position: int | None = None if self._sought() else -1
         index = -1
         decoded = self._container.decode(self._stream)
-        while True:
+        while not self._closed:
             try:
                 picture = next(decoded)
             except StopIteration:
                 break
             except av.FFmpegError as error:
-                raise VideoError(
-                    f"video {self.path} is damaged after frame {index} ({_reason(error)}); copy "
-                    f"it again, or leave this camera out with --cameras"
-                ) from error
-            index += 1
-            if self._end is not None and index >= self._end:
-                return
-            pts = picture.pts if picture.pts is not None else 0
-            if first_pts is None:
-                first_pts = pts
-            time_ns = int((pts - first_pts) * base * 1_000_000_000)
-            if index < self._start:
+                raise self._damaged(index, reason(error)) from error
+            here = self._position(picture, position)
+            if here is None:
+                raise self._damaged(index, "frames are missing or in disorder")
+            if picture.is_corrupt:
+                raise self._damaged(index, "the next frame is corrupt")
+            position = here
+            time_ns = timeline.time_ns(int(timeline.pts[here]))
+            if after is not None and time_ns <= after.time_ns:
+                index = after.index
                 continue
-            if started_ns is None:
-                started_ns = time.monotonic_ns() - time_ns
-            if self._pace == "realtime":
-                wait_ns = started_ns + time_ns - time.monotonic_ns()
-                if wait_ns > 0:
-                    time.sleep(wait_ns * 1e-9)
-                elif -wait_ns * 1e-9 > 1.0 / self._info.rate_hz:
-                    continue
-            yield Frame(index, time_ns, _upright(picture))
-        if index + 1 < self._info.frames and self._pace == "fast":
-            raise VideoError(
-                f"video {self.path} ends after {index + 1} of {self._info.frames} frames: its "
-                f"data is damaged; copy it again, or leave this camera out with --cameras"
-            )
+            index += 1
+            yield index, time_ns, picture
+        missing = len(timeline.pts) - 1 - (-1 if position is None else position)
+        if missing > _HIDDEN_PACKETS and not self._closed:
+            raise self._damaged(index, f"the last {missing} of {len(timeline.pts)} are missing")
+
+    def _position(self, picture: VideoFrame, last: int | None) -> int | None:
+        """Position of a picture in the timeline, given that of the one before (None if unknown).
+
+        Returns:
+            None if it does not follow the one before.
+        """
+        pts = self._timeline.pts
+        if not self._timeline.stated:
+            here = 0 if last is None else last + 1
+            return here if here < len(pts) else None
+        if picture.pts is None:
+            return None
+        here = int(np.searchsorted(pts, picture.pts))
+        if here >= len(pts) or pts[here] != picture.pts:
+            return None
+        return here if last is None or 0 <= here - last - 1 <= _HIDDEN_PACKETS else None
+
+    def _sought(self) -> bool:
+        """Goes to a key frame before the first frame to yield, where that is possible."""
+        import av
+
+        if self._after is None or not self._timeline.stated:
+            return False
+        following = np.searchsorted(self._timeline.times_ns, self._after.time_ns, "right")
+        target = int(self._timeline.pts[max(0, following - 1)])
+        try:
+            self._container.seek(target, stream=self._stream)
+            first = next(self._container.decode(self._stream))
+            if first.pts is not None and first.pts <= target:
+                self._container.seek(target, stream=self._stream)
+                return True
+        except (av.FFmpegError, StopIteration):
+            _log.debug("video %s cannot be sought in; it is read from its start", self.path)
+        self._container.close()
+        self._open()
+        return False
+
+    def _damaged(self, index: int, why: str) -> VideoError:
+        where = f"after frame {index}" if index >= 0 else "at its start"
+        return VideoError(f"video {self.path} is damaged {where} ({why}); {REMEDY}")
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file and ends the iteration."""
+        self._closed = True
         self._container.close()
 
 
-def _upright(picture: Any) -> np.ndarray:
+def _upright(picture: VideoFrame) -> np.ndarray:
     image = picture.to_ndarray(format="rgb24")
-    turns = _quarter_turns(picture.rotation)
+    turns = quarter_turns(picture)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

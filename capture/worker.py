@@ -131,12 +131,8 @@ def main() -> int:
     sender = Sender(config.address, config.token)
     try:
         detector = make_detector(config.detector)
-        source = VideoSource(
-            Path(config.video), config.pace, config.start_frame, config.end_frame
-        )
-        sender.send(
-            WorkerReady(config.camera, time.perf_counter() - started), timeout_s=10.0
-        )
+        source = VideoSource(Path(config.video), config.pace, config.start_frame, config.end_frame)
+        sender.send(WorkerReady(config.camera, time.perf_counter() - started), timeout_s=10.0)
         Worker(config.camera, source, detector, sender, stop).run()
         source.close()
         detector.close()

@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Lets tests of all packages import `synthetic_scene`; pytest itself adds no folder to the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+# Shapes and types of the core are checked while the tests run, and only then. The kernels are
+# compiled by numba, which cannot take a checked function.
+install_import_hook(
+    [
+        "mocap.arrays",
+        "mocap.association",
+        "mocap.files",
+        "mocap.geometry.projection",
+        "mocap.geometry.rotations",
+        "mocap.geometry.triangulation",
+        "mocap.model",
+        "mocap.pipeline",
+        "mocap.reconstruction",
+        "mocap.storage",
+        "mocap.tracking",
+    ],
+    "beartype.beartype",
+)
+
+settings.register_profile("mocap", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("mocap")
 
 SHARED_DATA_VARIABLE = "MOCAP_SHARED_DATA"
 

@@ -33,6 +33,9 @@ PALE = 0.62
 """How far a doubtful keypoint's colour is moved towards the background."""
 
 
+PALE_SAMPLE = (0.78, 0.79, 0.81)
+"""A colour that stands for pale ones in the legend."""
+
 LIGHT = np.array([0.30, -0.45, 0.84])
 """Direction to the light, of unit length: above, and not along an axis."""
 DARKEST = 0.56

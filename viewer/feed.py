@@ -12,6 +12,8 @@ from mocap.errors import SessionError
 from mocap.model import FrameTable, Motion, Skeleton
 from mocap.storage.session_reader import Session
 
+LABEL_ABOVE_M = 0.13
+
 
 @dataclass(frozen=True)
 class People:
@@ -31,6 +33,18 @@ class People:
 
     def __len__(self) -> int:
         return len(self.person_ids)
+
+    @property
+    def label_points_m(self) -> Float[np.ndarray, "people 3"]:
+        """Points above the heads."""
+        if len(self) == 0:
+            return np.zeros((0, 3))
+        found = np.isfinite(self.points_m).all(axis=2, keepdims=True)
+        points = np.where(found, self.points_m, np.nan)
+        above = np.nanmedian(points, axis=1)
+        # Not the topmost one, which may be astray.
+        above[:, 2] = np.nanpercentile(points[:, :, 2], 98, axis=1) + LABEL_ABOVE_M
+        return above
 
 
 class Feed:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from mocap.arrays import Float, UInt8
-from viewer.colours import BACKGROUND, CAMERA, LEFT, RIGHT, TEXT, person_colours
+from viewer.colours import BACKGROUND, CAMERA, LEFT, PALE_SAMPLE, RIGHT, TEXT, person_colours
 from viewer.feed import Feed, People
 from viewer.viewpoint import ViewPoint
 
 REFERENCE_HEIGHT_PX = 720
-LABEL_ABOVE_M = 0.13
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Caption:
     """The lines of text of one picture.
 
     Attributes:
-        title: top left, first line.
-        state: top left, second line.
+        title: the first line.
+        state: the second line.
     """
 
     title: str
@@ -80,19 +79,25 @@ class Overlay:
             return
         cv2.putText(self.picture, text, at, _bgr(colour), _font(), size_px, weight)
 
-    def caption(self, caption: Caption) -> None:
-        """Writes title and state at the top left."""
-        left, size = self._px(22), self._px(19)
-        state_size = self._px(15)
+    def caption(self, caption: Caption, *, pale: bool) -> None:
+        """Writes title, state and the meaning of the colours at the bottom left.
+
+        Args:
+            caption: the text.
+            pale: whether pale keypoints are drawn and need an explanation.
+        """
+        left, bottom = self._px(22), self._height - self._px(22)
+        large, small = self._px(19), self._px(15)
         room = self._width - 2 * left
-        title = self._shortened(caption.title, size, 600, room)
-        state = self._shortened(caption.state, state_size, 400, room)
-        width = max(self._measure(title, size, 600)[0], self._measure(state, state_size, 400)[0])
-        # Names of cameras may lie below.
-        below = self.picture[: self._px(74), : width + 2 * left]
+        title = self._shortened(caption.title, large, 600, room)
+        state = self._shortened(caption.state, small, 400, room)
+        width = max(self._measure(title, large, 600)[0], self._measure(state, small, 400)[0])
+        # The floor lies below.
+        below = self.picture[bottom - self._px(78) :, : min(width + 2 * left, self._width)]
         below[:] = (0.15 * below + 0.85 * np.array(_bgr(BACKGROUND))).astype(np.uint8)
-        self._write(title, (left, self._px(36)), TEXT, size, 600)
-        self._write(state, (left, self._px(60)), TEXT, state_size, 400)
+        self._write(title, (left, bottom - self._px(52)), TEXT, large, 600)
+        self._write(state, (left, bottom - self._px(27)), TEXT, small, 400)
+        self._legend(left, bottom, pale)
 
     def _shortened(self, text: str, size_px: int, weight: int, room_px: int) -> str:
         if self._measure(text, size_px, weight)[0] < room_px:
@@ -101,18 +106,15 @@ class Overlay:
             text = text[:-1]
         return text + "..."
 
-    def legend(self, *, pale: bool) -> None:
-        """Writes what the colours mean at the bottom left; `pale` where pale ones are drawn."""
+    def _legend(self, x: int, y: int, pale: bool) -> None:
         import cv2
 
-        x, y, size = self._px(22), self._height - self._px(22), self._px(14)
-        side = self._px(11)
+        size, side = self._px(14), self._px(11)
         entries: list[tuple[Sequence[float], str]] = [(LEFT, "left"), (RIGHT, "right")]
         if pale:
-            entries.append(((0.78, 0.79, 0.81), "pale: uncertain or filled"))
+            entries.append((PALE_SAMPLE, "pale: uncertain or filled"))
         for colour, text in entries:
-            top = (x, y - side + 1)
-            cv2.rectangle(self.picture, top, (x + side, y + 1), _bgr(colour), -1, cv2.LINE_AA)
+            cv2.rectangle(self.picture, (x, y - side + 1), (x + side, y + 1), _bgr(colour), -1)
             self._write(text, (x + side + self._px(7), y + 1), TEXT, size, 400)
             x += side + self._px(26) + self._measure(text, size, 400)[0]
 
@@ -138,11 +140,9 @@ def _bgr(colour: Sequence[float]) -> tuple[int, int, int]:
 def label_people(overlay: Overlay, view: ViewPoint, people: People) -> None:
     """Writes each person's id above the head."""
     colours = person_colours(people.ranks)
-    for index, person_id in enumerate(people.person_ids):
-        points = people.points_m[index]
-        middle = np.nanmedian(points, axis=0)
-        top = np.array([middle[0], middle[1], np.nanpercentile(points[:, 2], 98) + LABEL_ABOVE_M])
-        overlay.label(f"person {person_id}", view.project(top), tuple(colours[index]), 16)
+    for index, pixel in enumerate(view.project(people.label_points_m)):
+        text = f"person {people.person_ids[index]}"
+        overlay.label(text, pixel, tuple(colours[index]), 16)
 
 
 def label_cameras(

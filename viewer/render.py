@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from viewer.playback import pictures
 from viewer.scene import RENDER_PACKAGES, Scene, import_open3d, without_display
 from viewer.skeleton_mesh import SkeletonMesh
 from viewer.stage import camera_label_points
-from viewer.viewpoint import ViewPoint, choose_view, people_volume
+from viewer.viewpoint import ViewPoint, cameras_in_view, choose_view, people_volume
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4",)
@@ -49,8 +49,10 @@ class Renderer:
         self._view = view_point
         self._options = options
         self._title = session.path.stem
-        self._names = session.rig.names
-        self._label_points = camera_label_points(session.rig)
+        volume = people_volume(feed.motion)
+        cameras = cameras_in_view(session.rig, view_point, volume)
+        self._names = [camera.name for camera in cameras]
+        self._label_points = camera_label_points(cameras)
         o3d = import_open3d()
         self._visualizer = o3d.visualization.Visualizer()
         large = view_point.scaled(options.supersample)
@@ -65,10 +67,7 @@ class Renderer:
             )
         try:
             mesh = SkeletonMesh(feed.skeleton, feed.max_people)
-            volume = people_volume(feed.motion)
-            self._scene = Scene(
-                self._visualizer, mesh, session.rig, volume, 1.2 * options.supersample
-            )
+            self._scene = Scene(self._visualizer, mesh, cameras, volume, 1.2 * options.supersample)
             self._scene.show("floor", options.floor)
             self._scene.show("cameras", options.cameras)
             self._scene.look_from(large)
@@ -91,8 +90,8 @@ class Renderer:
             if self._options.cameras:
                 label_cameras(overlay, self._view, self._names, self._label_points)
             label_people(overlay, self._view, people)
-            overlay.caption(caption_of(self._title, self._feed, frame))
-            overlay.legend(pale=bool(people.doubtful.any()))
+            caption = caption_of(self._title, self._feed, frame)
+            overlay.caption(caption, pale=bool(people.doubtful.any()))
         return picture
 
     def close(self) -> None:
@@ -119,7 +118,7 @@ def render_snapshot(
     frame: int | None = None,
     size: tuple[int, int] = (1280, 720),
     view: ViewOptions | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
 ) -> None:
     """Draws one frame of a session into a picture file, without a display.
 
@@ -167,7 +166,7 @@ def render_video(
     fps: float | None = None,
     view: ViewOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
-    overwrite: bool = False,
+    overwrite: bool = True,
 ) -> None:
     """Draws a session into an H.264 video that runs in real time, without a display.
 
@@ -211,7 +210,7 @@ def render_video(
 @contextlib.contextmanager
 def _video(
     path: Path, size: tuple[int, int], rate: float
-) -> Iterator[Callable[[UInt8[np.ndarray, "height width 3"]], None]]:
+) -> Generator[Callable[[UInt8[np.ndarray, "height width 3"]], None]]:
     """Gives a function that adds a BGR picture to a video; the file appears at the end."""
     import av
     from av.error import FFmpegError

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mocap.errors import DependencyError
-from mocap.model import Rig
+from mocap.model import Camera
 from viewer.colours import BACKGROUND, SHADOW, person_colours, shaded
 from viewer.feed import People
 from viewer.skeleton_mesh import SkeletonMesh
@@ -46,7 +46,7 @@ def import_open3d() -> Any:
 
 
 @contextlib.contextmanager
-def without_display() -> Iterator[None]:
+def without_display() -> Generator[None]:
     """Hides the display while a context for pictures is made.
 
     With a display, Open3D would draw into an invisible window, whose size the window system may
@@ -72,7 +72,7 @@ class Scene:
     Args:
         visualizer: an Open3D visualizer whose window exists.
         skeleton_mesh: the drawing of the people.
-        rig: the cameras.
+        cameras: those to draw.
         volume_m: lower and upper corner of where people are, in metres.
         line_width_px: width of lines in the picture drawn.
     """
@@ -81,7 +81,7 @@ class Scene:
         self,
         visualizer: Any,
         skeleton_mesh: SkeletonMesh,
-        rig: Rig,
+        cameras: Sequence[Camera],
         volume_m: np.ndarray,
         line_width_px: float,
     ) -> None:
@@ -110,22 +110,22 @@ class Scene:
         self._groups: dict[str, list[Any]] = {
             "people": [self._people],
             "floor": [self._lines(floor_grid(volume_m)), self._mesh(world_axes()), self._shadow],
-            "cameras": [self._lines(camera_frusta(rig))],
+            "cameras": [self._lines(camera_frusta(cameras))] if cameras else [],
         }
         options = visualizer.get_render_option()
         options.background_color = np.array(BACKGROUND)
         options.line_width = line_width_px
         options.mesh_show_back_face = True
         options.light_on = False
-        self._add_bounds(rig, volume_m)
+        self._add_bounds(cameras, volume_m)
         self.show("people", True)
 
-    def _add_bounds(self, rig: Rig, volume_m: np.ndarray) -> None:
+    def _add_bounds(self, cameras: Sequence[Camera], volume_m: np.ndarray) -> None:
         """Gives the visualizer its bounding box, by which it places lights and moves the view.
 
         It is taken from one line without length, so that it does not change with what is shown.
         """
-        centers = [camera.center_world for camera in rig]
+        centers = [camera.center_world for camera in cameras]
         points = np.vstack([volume_m, *centers, np.zeros(3)])
         corners = np.stack([points.min(axis=0), points.max(axis=0)])
         bounds = Lines(corners, np.zeros((1, 2), np.int64), np.array([BACKGROUND]))
@@ -190,3 +190,35 @@ class Scene:
         control.convert_from_pinhole_camera_parameters(parameters, allow_arbitrary=True)
         control.set_constant_z_near(NEAR_M)
         control.set_constant_z_far(FAR_M)
+
+    def current_view(self) -> ViewPoint:
+        """Where the viewer is now, after mouse and keys."""
+        control = self._visualizer.get_view_control()
+        parameters = control.convert_to_pinhole_camera_parameters()
+        intrinsic = parameters.intrinsic
+        size = (int(intrinsic.width), int(intrinsic.height))
+        focal_px = float(intrinsic.get_focal_length()[1])
+        return ViewPoint(np.array(parameters.extrinsic), size, focal_px)
+
+    def add_flat(self) -> open3d.geometry.TriangleMesh:
+        """Adds a mesh whose colours are not shaded and whose triangles may change."""
+        mesh = self._o3d.geometry.TriangleMesh()
+        self.set_flat(mesh, _ONE_TRIANGLE)
+        self._visualizer.add_geometry(mesh, reset_bounding_box=False)
+        return mesh
+
+    def set_flat(self, mesh: open3d.geometry.TriangleMesh, content: Mesh) -> None:
+        """Changes what a mesh made by `add_flat` shows."""
+        vector = self._o3d.utility.Vector3dVector
+        shown = content if len(content.triangles) else _ONE_TRIANGLE
+        mesh.vertices = vector(shown.vertices_m)
+        mesh.vertex_normals = vector(shown.normals)
+        mesh.vertex_colors = vector(shown.colours)
+        mesh.triangles = self._o3d.utility.Vector3iVector(shown.triangles)
+        self._visualizer.update_geometry(mesh)
+
+
+_ONE_TRIANGLE = Mesh(
+    np.zeros((3, 3)), np.tile((0.0, 0.0, 1.0), (3, 1)), np.array([[0, 1, 2]]), np.zeros((3, 3))
+)
+"""Stands for nothing, which Open3D refuses to draw; it has no area."""

@@ -202,6 +202,8 @@ class SkeletonMesh:
         colours[:count, self._vertex_sides == 2] = RIGHT
         nodes = np.zeros((count, len(self.skeleton) + len(self._middles)), bool)
         nodes[:, : len(self.skeleton)] = doubtful
+        for place, pair in enumerate(self._middles, start=len(self.skeleton)):
+            nodes[:, place] = doubtful[:, list(pair)].any(axis=1)
         pale = nodes[:, self._vertex_nodes]
         colours[:count][pale] = paler(colours[:count][pale])
         return colours.reshape(-1, 3)

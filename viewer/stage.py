@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mocap.arrays import Float, Int
 from mocap.geometry.projection import unproject_pixels
-from mocap.model import Camera, Rig
+from mocap.model import Camera
 from viewer.colours import AXES, CAMERA, GRID, GRID_METRE
 from viewer.shapes import TubeBlock, sphere
 
@@ -96,13 +97,15 @@ def world_axes() -> Mesh:
     )
 
 
-def camera_frusta(rig: Rig) -> Lines:
+def camera_frusta(cameras: Iterable[Camera]) -> Lines:
     """Each camera as the pyramid of its field of view; a small roof marks the upper side."""
     points: list[np.ndarray] = []
     ends: list[np.ndarray] = []
-    for index, camera in enumerate(rig):
+    for index, camera in enumerate(cameras):
         points.append(_frustum(camera))
         ends.append(_FRUSTUM_ENDS + index * len(points[0]))
+    if not points:
+        return Lines(np.zeros((0, 3)), np.zeros((0, 2), np.int64), np.zeros((0, 3)))
     lines = np.concatenate(ends)
     return Lines(np.concatenate(points), lines, np.tile(np.array(CAMERA), (len(lines), 1)))
 
@@ -135,9 +138,9 @@ def _frustum(camera: Camera) -> np.ndarray:
     return points @ pose[:3, :3].T + pose[:3, 3]
 
 
-def camera_label_points(rig: Rig) -> Float[np.ndarray, "cameras 3"]:
+def camera_label_points(cameras: Sequence[Camera]) -> Float[np.ndarray, "cameras 3"]:
     """Where the names of the cameras are written: just above each of them."""
-    centers = np.array([camera.center_world for camera in rig])
-    tops = [float(_frustum(camera)[:, 2].max()) for camera in rig]
+    centers = np.array([camera.center_world for camera in cameras]).reshape(-1, 3)
+    tops = [float(_frustum(camera)[:, 2].max()) for camera in cameras]
     centers[:, 2] = np.array(tops) + LABEL_GAP_M
     return centers

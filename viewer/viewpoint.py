@@ -8,19 +8,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocap.arrays import Float
-from mocap.model import Motion, Rig, Skeleton
+from mocap.model import Camera, Motion, Rig, Skeleton
 from viewer.feed import Feed
 from viewer.options import ViewOptions
+from viewer.stage import camera_label_points
 
 VERTICAL_FIELD_DEG = 36.0
 MARGIN = 0.14
 """Part of the half picture that stays free on each side."""
+CAPTION_MARGIN = 0.32
+"""The same below in narrow pictures, where people would stand on the caption."""
+NARROW = 1.2
+"""Width by height below which a picture is narrow."""
+LABEL_ROOM_M = 0.2
 CAMERA_ALLOWANCE = 1.5
 """How much farther away the viewer may go so that cameras are in the picture."""
 REACH_M = 1.6
 """Keypoints farther from the middle of their person are not believed when the view is chosen."""
 OUTLIER_PERCENT = 1.0
 EMPTY_VOLUME = np.array([[-1.0, -1.0, 0.0], [1.0, 1.0, 1.8]])
+FIELD_SLOPE = 0.7
+TOO_NEAR = 0.45
+"""Part of the way to the people up to which a camera would fill too much of the picture."""
+Tangents = tuple[float, float, float]
 SIDE_ANGLES_DEG = (32.0, -32.0, 20.0, -20.0, 45.0, -45.0, 8.0, -8.0)
 
 
@@ -32,18 +42,16 @@ class ViewPoint:
         T_cam_world: world to camera (x right, y down, z forward), metres.
         size: width and height of the picture, in pixels.
         focal_px: focal length in pixels.
-        center_m: the point around which a mouse turns the view.
     """
 
     T_cam_world: Float[np.ndarray, "4 4"]
     size: tuple[int, int]
     focal_px: float
-    center_m: Float[np.ndarray, " 3"]
 
     def scaled(self, factor: int) -> ViewPoint:
         """The same view in a picture `factor` times as large."""
         size = (self.size[0] * factor, self.size[1] * factor)
-        return ViewPoint(self.T_cam_world, size, self.focal_px * factor, self.center_m)
+        return ViewPoint(self.T_cam_world, size, self.focal_px * factor)
 
     def project(self, points_m: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
         """Pixels of world points; NaN for points that are missing or behind the viewer."""
@@ -76,26 +84,32 @@ def _axes(forward: np.ndarray) -> np.ndarray:
 def fit_eye(
     points_m: Float[np.ndarray, "points 3"],
     forward: Float[np.ndarray, " 3"],
-    half_tangents: tuple[float, float],
+    half_tangents: Tangents,
 ) -> Float[np.ndarray, " 3"]:
     """The nearest eye, looking along `forward`, from which all points are in the picture.
 
     Args:
         points_m: at least one point.
         forward: direction of view, not vertical.
-        half_tangents: tangents of half the horizontal and half the vertical field of view.
+        half_tangents: tangents of the angles from the axis to the sides, the upper and the lower
+            edge of the field of view.
     """
+    side, upper, lower = half_tangents
     axes = _axes(forward)
     local = points_m @ axes.T
     eye = np.zeros(3)
     depth = np.inf
-    for axis, tangent in enumerate(half_tangents):
-        # A point is inside if |p - e| <= tangent (p_z - e_z): two planes through the eye.
-        high = float(np.max(local[:, axis] - tangent * local[:, 2]))
-        low = float(np.max(-local[:, axis] - tangent * local[:, 2]))
-        eye[axis] = (high - low) / 2
-        depth = min(depth, -(high + low) / (2 * tangent))
+    # A point is inside if p - e <= t (p_z - e_z) and e - p <= s (p_z - e_z) on both axes, where t
+    # and s are the tangents towards right or lower, and left or upper: planes through the eye.
+    bounds: list[tuple[float, float, float, float]] = []
+    for axis, (forth, back) in enumerate(((side, side), (lower, upper))):
+        high = float(np.max(local[:, axis] - forth * local[:, 2]))
+        low = float(np.max(-local[:, axis] - back * local[:, 2]))
+        bounds.append((high, low, forth, back))
+        depth = min(depth, -(high + low) / (forth + back))
     eye[2] = min(depth, float(local[:, 2].min()) - 0.1)
+    for axis, (high, low, forth, back) in enumerate(bounds):
+        eye[axis] = ((high + forth * eye[2]) - (low + back * eye[2])) / 2
     return eye @ axes
 
 
@@ -173,8 +187,17 @@ def choose_view(
     center = (low + high) / 2
     vertical = math.tan(math.radians(VERTICAL_FIELD_DEG / 2))
     horizontal = vertical * size[0] / size[1]
-    tangents = (horizontal * (1 - MARGIN), vertical * (1 - MARGIN))
-    cameras = np.array([camera.center_world for camera in rig]) if options.cameras else None
+    margin_below = MARGIN
+    if options.labels:
+        corners[:, 2] += np.where(corners[:, 2] > center[2], LABEL_ROOM_M, 0.0)
+        if size[0] < NARROW * size[1]:
+            margin_below = CAPTION_MARGIN
+    tangents = (
+        horizontal * (1 - MARGIN),
+        vertical * (1 - MARGIN),
+        vertical * (1 - margin_below),
+    )
+    cameras = camera_label_points(rig.cameras) if options.cameras else None
     azimuth = options.azimuth_deg
     if azimuth is None:
         front = facing_deg(feed.people(shown).points_m, feed.skeleton)
@@ -186,7 +209,7 @@ def choose_view(
     if cameras is not None:
         eye = _with_cameras(corners, cameras, forward, tangents, eye, center)
     focal = size[1] / 2 / vertical
-    return ViewPoint(look_along(forward, eye), size, focal, center)
+    return ViewPoint(look_along(forward, eye), size, focal)
 
 
 def _forward(azimuth_deg: float, elevation_deg: float) -> np.ndarray:
@@ -198,7 +221,7 @@ def _forward(azimuth_deg: float, elevation_deg: float) -> np.ndarray:
 def _best_azimuth(
     corners: np.ndarray,
     cameras: np.ndarray | None,
-    tangents: tuple[float, float],
+    tangents: Tangents,
     front_deg: float,
     options: ViewOptions,
 ) -> float:
@@ -220,19 +243,33 @@ def _in_the_way(cameras: np.ndarray, corners: np.ndarray, pose: np.ndarray) -> b
     near = (local[:, 2] > 0) & (local[:, 2] < people[:, 2].min())
     with np.errstate(divide="ignore", invalid="ignore"):
         at = local[:, :2] / local[:, 2:]
-    return bool((near & (at > low).all(axis=1) & (at < high).all(axis=1)).any())
+    hiding = near & (at > low).all(axis=1) & (at < high).all(axis=1)
+    huge = (local[:, 2] > 0) & (local[:, 2] < TOO_NEAR * people[:, 2].mean())
+    huge &= (np.abs(at) < FIELD_SLOPE).all(axis=1)
+    return bool((hiding | huge).any())
+
+
+def cameras_in_view(rig: Rig, view: ViewPoint, volume_m: Float[np.ndarray, "2 3"]) -> list[Camera]:
+    """The cameras without those so near to the viewer that they would hide the people."""
+    pose = view.T_cam_world
+    distance = float(pose[2, :3] @ volume_m.mean(axis=0) + pose[2, 3])
+    depths = [float(pose[2, :3] @ camera.center_world + pose[2, 3]) for camera in rig]
+    return [c for c, d in zip(rig, depths, strict=True) if not -0.5 < d < TOO_NEAR * distance]
 
 
 def _with_cameras(
     corners: np.ndarray,
     cameras: np.ndarray,
     forward: np.ndarray,
-    tangents: tuple[float, float],
+    tangents: Tangents,
     eye: np.ndarray,
     center: np.ndarray,
 ) -> np.ndarray:
     """Moves the eye back for as many cameras as `CAMERA_ALLOWANCE` permits, cheapest first."""
-    limit = CAMERA_ALLOWANCE * float(np.dot(center - eye, forward))
+    nearest = float(np.dot(center - eye, forward))
+    limit = CAMERA_ALLOWANCE * nearest
+    # Those just before the viewer are not drawn.
+    cameras = cameras[(cameras - eye) @ forward > TOO_NEAR * nearest]
 
     def distance(points: np.ndarray) -> float:
         return float(np.dot(center - fit_eye(points, forward, tangents), forward))

@@ -81,7 +81,9 @@ class MediaPipeHolistic:
                 self._streams[stream] = self._holistic.Holistic(
                     static_image_mode=False,
                     model_complexity=self._complexity,
-                    smooth_landmarks=True,
+                    # Its filter lags behind the motion, in each camera by itself. We smooth in
+                    # 3D, later, and keep the raw layer raw.
+                    smooth_landmarks=False,
                     refine_face_landmarks=False,
                 )
                 result = self._streams[stream].process(frame.image_rgb)

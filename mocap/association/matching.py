@@ -158,10 +158,10 @@ def _cluster(cost: np.ndarray, cameras: Sequence[int], limit: float) -> Int[np.n
         best, pair = limit, None
         for x, a in enumerate(labels):
             in_a = np.flatnonzero(group_of == a)
-            seen = {cameras[m] for m in in_a}
+            seen = {cameras[int(m)] for m in in_a}
             for b in labels[:x]:
                 in_b = np.flatnonzero(group_of == b)
-                if seen & {cameras[m] for m in in_b}:
+                if seen & {cameras[int(m)] for m in in_b}:
                     continue
                 block = cost[np.ix_(in_a, in_b)]
                 known = np.isfinite(block)

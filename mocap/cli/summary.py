@@ -144,7 +144,10 @@ def _print_cameras(summary: Mapping[str, Any]) -> None:
             name,
             str(report["frames"]),
             f"{report['startup_s']:.1f} s",
-            *(f"{1000 * report[key] / frames:.1f} ms" for key in ("decode_s", "detect_s", "send_s")),
+            *(
+                f"{1000 * report[key] / frames:.1f} ms"
+                for key in ("decode_s", "detect_s", "send_s")
+            ),
             f"x{noise[name]:.2f}",
             "; ".join(remarks),
         )

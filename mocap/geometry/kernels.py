@@ -66,7 +66,7 @@ def project_point(
     if fisheye:
         rho = math.hypot(x, y)
         if rho < 1e-12:
-            if z == 0:
+            if not z > 0:
                 return math.nan, math.nan, z
             scale = 1 / z
         else:

@@ -8,9 +8,14 @@ Kannala and Brandt (TPAMI 2006). Distortion coefficients come padded with zeros 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from mocap.arrays import Float
+
+_Values: TypeAlias = np.ndarray | np.floating
+"""Values of any number of points; NumPy makes a scalar of those of a single point."""
 
 UNDISTORT_ITERATIONS = 20
 UNDISTORT_TOLERANCE = 1e-12
@@ -56,7 +61,7 @@ def project_points(
             a, b = np.where(behind, np.nan, a), np.where(behind, np.nan, b)
     u = matrix[0, 0] * a + matrix[0, 1] * b + matrix[0, 2]
     v = matrix[1, 1] * b + matrix[1, 2]
-    return np.stack([u, v], axis=-1), z
+    return np.stack([u, v], axis=-1), np.asarray(z)
 
 
 def projection_jacobian(
@@ -104,9 +109,7 @@ def unproject_pixels(
         return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
 
 
-def _distort_pinhole(
-    x: np.ndarray, y: np.ndarray, d: Float[np.ndarray, " 8"]
-) -> tuple[np.ndarray, np.ndarray]:
+def _distort_pinhole(x: _Values, y: _Values, d: Float[np.ndarray, " 8"]) -> tuple[_Values, _Values]:
     r2 = x * x + y * y
     radial = (1 + r2 * (d[0] + r2 * (d[1] + r2 * d[4]))) / (
         1 + r2 * (d[5] + r2 * (d[6] + r2 * d[7]))
@@ -117,7 +120,7 @@ def _distort_pinhole(
 
 
 def pinhole_distortion_jacobian(
-    x: np.ndarray, y: np.ndarray, d: Float[np.ndarray, " 8"]
+    x: _Values, y: _Values, d: Float[np.ndarray, " 8"]
 ) -> Float[np.ndarray, "*batch 2 2"]:
     """Derivative of the distorted by the undistorted normalised image point (pinhole)."""
     r2 = x * x + y * y
@@ -134,8 +137,8 @@ def pinhole_distortion_jacobian(
 
 
 def _undistort_pinhole(
-    a: np.ndarray, b: np.ndarray, d: Float[np.ndarray, " 8"]
-) -> tuple[np.ndarray, np.ndarray]:
+    a: _Values, b: _Values, d: Float[np.ndarray, " 8"]
+) -> tuple[_Values, _Values]:
     x, y = a.copy(), b.copy()
     for _ in range(UNDISTORT_ITERATIONS):
         u, v = _distort_pinhole(x, y, d)
@@ -155,28 +158,30 @@ def _undistort_pinhole(
     return np.where(good, x, np.nan), np.where(good, y, np.nan)
 
 
-def _fisheye_angle(theta: np.ndarray, d: Float[np.ndarray, " 8"]) -> np.ndarray:
+def _fisheye_angle(theta: _Values, d: Float[np.ndarray, " 8"]) -> _Values:
     t2 = theta * theta
     return theta * (1 + t2 * (d[0] + t2 * (d[1] + t2 * (d[2] + t2 * d[3]))))
 
 
-def _fisheye_slope(theta: np.ndarray, d: Float[np.ndarray, " 8"]) -> np.ndarray:
+def _fisheye_slope(theta: _Values, d: Float[np.ndarray, " 8"]) -> _Values:
     t2 = theta * theta
     return 1 + t2 * (3 * d[0] + t2 * (5 * d[1] + t2 * (7 * d[2] + t2 * 9 * d[3])))
 
 
 def _distort_fisheye(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, d: Float[np.ndarray, " 8"]
-) -> tuple[np.ndarray, np.ndarray]:
+    x: _Values, y: _Values, z: _Values, d: Float[np.ndarray, " 8"]
+) -> tuple[_Values, _Values]:
     rho = np.hypot(x, y)
     theta = np.arctan2(rho, z)
     on_axis = rho < 1e-12
-    scale = np.where(on_axis, 1 / z, _fisheye_angle(theta, d) / np.where(on_axis, 1, rho))
+    # Exactly behind the lens the point is seen in all directions, which is none.
+    ahead = np.where(z > 0, 1 / z, np.nan)
+    scale = np.where(on_axis, ahead, _fisheye_angle(theta, d) / np.where(on_axis, 1, rho))
     return x * scale, y * scale
 
 
 def _fisheye_jacobian(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, d: Float[np.ndarray, " 8"]
+    x: _Values, y: _Values, z: _Values, d: Float[np.ndarray, " 8"]
 ) -> Float[np.ndarray, "*batch 2 3"]:
     rho = np.hypot(x, y)
     on_axis = rho < 1e-9
@@ -200,7 +205,7 @@ def _fisheye_jacobian(
 
 
 def _undistort_fisheye(
-    a: np.ndarray, b: np.ndarray, d: Float[np.ndarray, " 8"]
+    a: _Values, b: _Values, d: Float[np.ndarray, " 8"]
 ) -> Float[np.ndarray, "*batch 3"]:
     target = np.hypot(a, b)
     theta = np.minimum(target, np.pi)

@@ -11,6 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from mocap.arrays import Float
 
+_OPPOSITE = 1e-16
+"""Half the squared length of the sum of two directions, below which they count as opposite."""
+
 
 def matrix_from_rotvec(rotvec: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotation matrices of rotation vectors (axis times angle in radians)."""
@@ -71,23 +74,25 @@ def matrix_from_euler(
 
 
 def rotation_between(
-    start: Float[np.ndarray, "*batch 3"], end: Float[np.ndarray, "*batch 3"]
-) -> Float[np.ndarray, "*batch 3 3"]:
+    start: Float[np.ndarray, "*#batch 3"], end: Float[np.ndarray, "*#batch 3"]
+) -> Float[np.ndarray, "... 3 3"]:
     """The smallest rotations that turn directions `start` into directions `end`.
 
-    Neither needs unit length. Opposite directions are turned by pi about an axis which is
-    perpendicular to `start` and chosen by its smallest component. NaN or zero vectors give NaN.
+    The batch axes are broadcast. Neither needs unit length. Opposite directions are turned by pi
+    about an axis which is perpendicular to `start` and chosen by its smallest component. NaN or
+    zero vectors give NaN.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         a = start / np.linalg.norm(start, axis=-1, keepdims=True)
         b = end / np.linalg.norm(end, axis=-1, keepdims=True)
     a, b = np.broadcast_arrays(a, b)
-    cosine = np.sum(a * b, axis=-1)[..., None, None]
+    # 1 + cosine, in a form which keeps its digits where the directions are nearly opposite.
+    nearness = np.sum((a + b) ** 2, axis=-1)[..., None, None] / 2
     axis = np.cross(a, b)
     skew = skew_matrix(axis)
     with np.errstate(invalid="ignore", divide="ignore"):
-        result = np.eye(3) + skew + skew @ skew / (1.0 + cosine)
-    opposite = cosine[..., 0, 0] < -1.0 + 1e-12
+        result = np.eye(3) + skew + skew @ skew / nearness
+    opposite = nearness[..., 0, 0] < _OPPOSITE
     if np.any(opposite):
         helper = np.eye(3)[np.argmin(np.abs(a[opposite]), axis=-1)]
         normal = np.cross(a[opposite], helper)

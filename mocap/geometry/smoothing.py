@@ -21,7 +21,9 @@ OUTLIER_CHI2 = 25.0
 
 
 def process_noise_density(
-    covariance: Float[np.ndarray, "frames 3 3"], time_s: Float[np.ndarray, " frames"], cutoff_hz: float
+    covariance: Float[np.ndarray, "frames 3 3"],
+    time_s: Float[np.ndarray, " frames"],
+    cutoff_hz: float,
 ) -> float:
     """Density q, in m^2/s^3, which makes the smoother cut off at a frequency.
 

@@ -30,6 +30,9 @@ MAX_REFINE_STEPS = 12
 MAX_HALVINGS = 4
 STEP_TOLERANCE_M = 1e-5
 MIN_CONDITION = 1e-9
+FIRST_GATE = 2.0
+"""The first refinement takes views within this many gates: the hypothesis it starts from comes
+from two views, whose own noise makes good views look worse than they are."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,8 @@ def triangulate_robust(
             best, best_cost = point, cost
     if best is None:
         return none
-    used = valid & (errors(best) < gate2)
+    first = FIRST_GATE**2 if settings.max_rounds else 1.0
+    used = valid & (errors(best) < first * gate2)
     point = best
     for _ in range(settings.max_rounds):
         if used.sum() < 2:
@@ -197,7 +201,7 @@ def triangulate_robust(
     cauchy = 1 / (1 + e / settings.cauchy_sigmas**2)
     weight = np.where(used, cauchy * (views.confidence / views.sigma_px) ** 2, 0.0)
     own = np.zeros((n, 3, 3))
-    for v in np.flatnonzero(used):
+    for v in np.flatnonzero(used).tolist():
         jacobian = _jacobian(views, v, point)
         own[v] = weight[v] * jacobian.T @ jacobian
     information = own.sum(axis=0)
@@ -226,7 +230,7 @@ def _refine(
     point, now = start, cost(start)
     for _ in range(MAX_REFINE_STEPS):
         a, b = np.zeros((3, 3)), np.zeros(3)
-        for v in np.flatnonzero(used):
+        for v in np.flatnonzero(used).tolist():
             offset = views.pixels[v] - _project(views, v, point)
             e = offset @ offset / views.sigma_px[v] ** 2
             w = (views.confidence[v] / views.sigma_px[v]) ** 2 / (1 + e / c2)

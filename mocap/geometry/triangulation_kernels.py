@@ -1,5 +1,8 @@
 """Compiled robust triangulation of many keypoints; `mocap.geometry.triangulation` explains it."""
 
+# The types of compiled functions are numba's to infer; annotations on them would say nothing.
+# pyright: basic
+
 from __future__ import annotations
 
 import math
@@ -9,6 +12,7 @@ from numba import njit
 
 from mocap.geometry.kernels import project_point, project_point_jacobian, solve_symmetric_3x3
 from mocap.geometry.triangulation import (
+    FIRST_GATE,
     MAX_HALVINGS,
     MAX_REFINE_STEPS,
     MIN_CONDITION,
@@ -161,12 +165,25 @@ def triangulate_kernel(
     """Robustly triangulates K keypoints from C views.
 
     Args:
-        pixels: (C, K, 2); confidence and sigma (pixels): (C, K).
-        rays: (C, K, 3) unit rays in the world frame; centers: (C, 3) metres; focal: (C,) pixels.
-        matrix, distortions, fisheye, T: the rig's arrays (`RigArrays`).
-        min_confidence, gate, cauchy, min_angle, max_pairs, prior_dof, max_rounds: as in `RobustSettings`.
-        prior_points, prior_sigma: (K, 3) and (K) metres, where each keypoint is expected; NaN for
-            no expectation.
+        pixels: (C, K, 2); 2D keypoints.
+        confidence: (C, K); in [0, 1].
+        sigma: (C, K); standard deviation of the 2D noise at confidence 1, pixels.
+        rays: (C, K, 3); unit rays in the world frame.
+        centers: (C, 3); optical centres, metres.
+        focal: (C); focal lengths, pixels.
+        matrix: (C, 3, 3); as in `RigArrays`, like the next three.
+        distortions: (C, 8).
+        fisheye: (C).
+        T: (C, 4, 4); `T_cam_world`.
+        min_confidence: as in `RobustSettings`, like all up to `max_rounds`.
+        gate: in sigmas.
+        cauchy: in sigmas.
+        min_angle: in radians.
+        max_pairs: of views.
+        prior_dof: degrees of freedom.
+        max_rounds: of refinement.
+        prior_points: (K, 3); where each keypoint is expected, metres; NaN for no expectation.
+        prior_sigma: (K); standard deviation of that, metres.
 
     Returns:
         points (K, 3), covariance (K, 3, 3), reprojection_px (K), used (C, K) bool,
@@ -247,13 +264,14 @@ def triangulate_kernel(
         point[:] = best
         n_used = 0
         for rounds in range(max_rounds + 1):
+            limit = gate2 * (FIRST_GATE * FIRST_GATE if rounds == 0 and max_rounds > 0 else 1.0)
             n_again = 0
             for m in range(n):
                 v = candidates[m]
                 e = _squared_residual(
                     point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
                 ) / (sigma[v, k] * sigma[v, k])
-                if e < gate2:
+                if e < limit:
                     again[n_again] = v
                     n_again += 1
             same = n_again == n_used
@@ -285,9 +303,7 @@ def triangulate_kernel(
         total_weight = 0.0
         for m in range(n_used):
             v = used[m]
-            r2 = _squared_residual(
-                point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
-            )
+            r2 = _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
             s2 = sigma[v, k] * sigma[v, k]
             w = confidence[v, k] * confidence[v, k] / s2 / (1 + r2 / s2 / c2)
             misfit += w * r2
@@ -319,8 +335,6 @@ def triangulate_kernel(
         for m in range(n):
             v = candidates[m]
             residual[v, k] = math.sqrt(
-                _squared_residual(
-                    point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
-                )
+                _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
             )
     return points, covariance, reprojection, used_mask, residual, redundancy

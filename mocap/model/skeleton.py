@@ -95,7 +95,9 @@ class Skeleton:
     @cached_property
     def mirror(self) -> tuple[int, ...]:
         """Per keypoint, the position of its counterpart on the other side (itself if none)."""
-        return tuple(self._index.get(mirrored_name(name), i) for i, name in enumerate(self.keypoints))
+        return tuple(
+            self._index.get(mirrored_name(name), i) for i, name in enumerate(self.keypoints)
+        )
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:

@@ -48,7 +48,7 @@ def _hand_bones(side: str) -> tuple[tuple[str, str], ...]:
 
 
 _FACE_LINES = (
-    range(0, 17),
+    range(17),
     range(17, 22),
     range(22, 27),
     range(27, 31),
@@ -119,7 +119,11 @@ HALPE_26 = _skeleton(
         *("left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe"),
         *("left_heel", "right_heel"),
     ),
-    _HEAD_BONES + _TORSO_BONES + _LIMB_BONES + _FOOT_BONES + (("head", "neck"), ("neck", "mid_hip")),
+    _HEAD_BONES
+    + _TORSO_BONES
+    + _LIMB_BONES
+    + _FOOT_BONES
+    + (("head", "neck"), ("neck", "mid_hip")),
 )
 
 BODY_25 = _skeleton(
@@ -171,7 +175,9 @@ _BLAZEPOSE = (
     *("left_ankle", "right_ankle", "left_heel", "right_heel", "left_big_toe", "right_big_toe"),
 )
 _BLAZEPOSE_FEET = tuple(
-    (f"{side}_ankle", f"{side}_{point}") for side in ("left", "right") for point in ("big_toe", "heel")
+    (f"{side}_ankle", f"{side}_{point}")
+    for side in ("left", "right")
+    for point in ("big_toe", "heel")
 )
 
 BLAZEPOSE_WHOLEBODY = _skeleton(

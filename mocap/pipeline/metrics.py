@@ -140,9 +140,7 @@ def reprojection(
     if not errors:
         nothing = np.zeros(0, np.int64)
         return Reprojection(nothing, nothing, np.zeros(0))
-    return Reprojection(
-        np.concatenate(cameras), np.concatenate(keypoints), np.concatenate(errors)
-    )
+    return Reprojection(np.concatenate(cameras), np.concatenate(keypoints), np.concatenate(errors))
 
 
 def _distances(points: np.ndarray, pixels: np.ndarray, rig: Rig, c: int) -> np.ndarray:
@@ -205,56 +203,4 @@ def nearest_rows(reference: Motion, other: Motion) -> Int[np.ndarray, " rows"]:
         mean[known == 0] = np.inf
         if np.isfinite(mean.min()):
             result[row] = candidates[int(np.argmin(mean))]
-    return result
-
-
-def leave_one_camera_out(
-    motion: Motion,
-    frame_sets: Sequence[FrameSet],
-    rig: Rig,
-    config: ReconstructionConfig,
-    assignment: dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]],
-    min_confidence: float,
-) -> dict[str, Reprojection]:
-    """Reconstructs without each camera in turn, and compares with what that camera saw.
-
-    Args:
-        motion: the raw layer of all cameras, which tells who is who.
-        frame_sets: the 2D observations.
-        rig: the cameras, at least three.
-        config: of the reconstruction.
-        assignment: as in `reprojection`.
-        min_confidence: as in `reprojection`.
-
-    Returns:
-        Distances by the name of the camera left out.
-    """
-    result: dict[str, Reprojection] = {}
-    for c, camera in enumerate(rig):
-        others = [name for name in rig.names if name != camera.name]
-        sets = [
-            FrameSet(
-                s.number, s.time_ns, {n: o for n, o in s.observations.items() if n in others}
-            )
-            for s in frame_sets
-        ]
-        without = reconstruct_all(sets, rig.subset(others), motion.skeleton, config)
-        rows = nearest_rows(motion, without)
-        points = np.full_like(motion.points_m, np.nan)
-        points[rows >= 0] = without.points_m[rows[rows >= 0]]
-        moved = Motion(
-            motion.skeleton,
-            motion.frame,
-            motion.time_s,
-            motion.person_id,
-            points,
-            motion.covariance_m2,
-            motion.reprojection_px,
-            motion.n_views,
-        )
-        only = {
-            key: (tuple(i if n == c else -1 for n, i in enumerate(indices)), flags)
-            for key, (indices, flags) in assignment.items()
-        }
-        result[camera.name] = reprojection(moved, frame_sets, rig, only, min_confidence)
     return result

@@ -129,9 +129,7 @@ class Reconstructor:
             self._tracks[i] = track.seen(result.keypoints.points_m, time_s)
             for camera, j in group.items():
                 taken[camera].add(j)
-        for group in group_unknown(
-            people_views, taken, self._skeleton, self._config.association
-        ):
+        for group in group_unknown(people_views, taken, self._skeleton, self._config.association):
             result = self._triangulate(views, group, None)
             if self._is_new_person(result, found):
                 found[self._next_id] = result
@@ -182,9 +180,7 @@ class Reconstructor:
             confidence[camera] = views[camera].confidence[j]
         person = ViewedPerson.from_keypoints(keypoints, confidence, self._rig)
         config, scale = self._config.triangulation, self._noise.scale
-        mirrored = find_mirrored_views(
-            person, self._rig, self._skeleton, config, expected, scale
-        )
+        mirrored = find_mirrored_views(person, self._rig, self._skeleton, config, expected, scale)
         person = person.mirrored(mirrored, self._mirror)
         result = triangulate_person(person, self._rig, self._skeleton, config, expected, scale)
         return _Found(group, person, result, mirrored)
@@ -208,9 +204,7 @@ class Reconstructor:
         stated: list[tuple[Keypoints3D, np.ndarray]] = []
         for one in found:
             center = np.nanmedian(one.keypoints.points_m, axis=0)
-            sigma = keypoint_sigma_px(
-                center, self._rig, self._skeleton, self._config.triangulation
-            )
+            sigma = keypoint_sigma_px(center, self._rig, self._skeleton, self._config.triangulation)
             stated.append((one.keypoints, sigma))
         self._noise = self._noise.updated(
             stated, [one.person.confidence for one in found], self._body, elapsed_s

@@ -82,9 +82,7 @@ class FrameSetAssembler:
             now_s: on the clock of `add`.
         """
         sets: list[FrameSet] = []
-        while (heads := [w[0] for w in self._waiting.values() if w]) and self._may_go(
-            heads, now_s
-        ):
+        while (heads := [w[0] for w in self._waiting.values() if w]) and self._may_go(heads, now_s):
             start = min(time_ns for time_ns, _, _ in heads)
             members = [
                 waiting.popleft()
@@ -98,9 +96,7 @@ class FrameSetAssembler:
                 step = max(1, round((time_ns - self._last_time_ns) / self._period_ns))
             self._last_number += step
             self._last_time_ns = time_ns
-            sets.append(
-                FrameSet(self._last_number, time_ns, {o.camera: o for _, _, o in members})
-            )
+            sets.append(FrameSet(self._last_number, time_ns, {o.camera: o for _, _, o in members}))
         return sets
 
     def _may_go(self, heads: list[tuple[int, float, Observation]], now_s: float) -> bool:

@@ -67,9 +67,7 @@ def find_mirrored_views(
 
     def cost(mirrored: np.ndarray) -> float:
         turned = chosen.mirrored(mirrored, mirror)
-        points, _, _, _, residual, _ = run_kernel(
-            turned, sigma, rig, config, known, max_rounds=0
-        )
+        points, _, _, _, residual, _ = run_kernel(turned, sigma, rig, config, known, max_rounds=0)
         limit = config.gate_sigmas**2
         errors = (residual / sigma) ** 2
         errors = np.where(errors < limit, errors, limit)

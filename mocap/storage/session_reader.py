@@ -24,6 +24,7 @@ from mocap.model import (
     Skeleton,
 )
 from mocap.storage import layout
+from mocap.storage.hdf5 import dataset, group, read_array, read_text, read_texts
 from mocap.storage.rig_file import rig_from_toml
 
 
@@ -47,38 +48,29 @@ class Session:
                 raise SessionError(
                     f"{path} is an HDF5 file but not a session; make one with 'mocap run'"
                 )
-            version = int(self._file.attrs["format_version"])
+            version = int(str(self._file.attrs["format_version"]))
             if version > layout.FORMAT_VERSION:
                 raise SessionError(
                     f"{path} is a session of format version {version}; this program reads up to "
                     f"{layout.FORMAT_VERSION}, so update it"
                 )
-            self.rig: Rig = rig_from_toml(self._text("rig/toml"), f"{path}: rig")
+            self.rig: Rig = rig_from_toml(read_text(self._file, "rig/toml"), f"{path}: rig")
             self.skeleton: Skeleton = self._read_skeleton()
         except KeyError as error:
             self.close()
-            raise SessionError(
-                f"{path} is damaged: {error.args[0]}; it cannot be used"
-            ) from error
+            raise SessionError(f"{path} is damaged: {error.args[0]}; it cannot be used") from error
         except SessionError:
             self.close()
             raise
 
-    def _text(self, name: str) -> str:
-        value = self._file[name][()]
-        return value.decode() if isinstance(value, bytes) else str(value)
-
-    def _texts(self, name: str) -> tuple[str, ...]:
-        return tuple(self._file[name].asstr()[:])
-
     def _read_skeleton(self) -> Skeleton:
-        keypoints = self._texts("skeleton/keypoints")
-        bones = self._file["skeleton/bones"][:]
-        association = self._file["skeleton/association"][:]
+        keypoints = read_texts(self._file, "skeleton/keypoints")
+        bones = read_array(self._file, "skeleton/bones")
+        association = read_array(self._file, "skeleton/association")
         return Skeleton(
-            name=str(self._file["skeleton"].attrs["name"]),
+            name=str(group(self._file, "skeleton").attrs["name"]),
             keypoints=keypoints,
-            parts=self._texts("skeleton/parts"),
+            parts=read_texts(self._file, "skeleton/parts"),
             bones=tuple((keypoints[a], keypoints[b]) for a, b in bones),
             association=tuple(keypoints[i] for i in association),
         )
@@ -86,12 +78,12 @@ class Session:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved configuration of the run."""
-        return json.loads(self._file.attrs["config_json"])
+        return json.loads(str(self._file.attrs["config_json"]))
 
     @property
     def software(self) -> dict[str, str]:
         """Versions of what wrote the file."""
-        return json.loads(self._file.attrs["software_json"])
+        return json.loads(str(self._file.attrs["software_json"]))
 
     @property
     def created_utc(self) -> str:
@@ -101,16 +93,16 @@ class Session:
     @property
     def summary(self) -> dict[str, Any]:
         """How the run went; empty when it did not end in order."""
-        data = self._file[layout.SUMMARY_DATASET][:].tobytes()
+        data = read_array(self._file, layout.SUMMARY_DATASET).tobytes()
         return json.loads(data) if data else {}
 
     @property
     def status(self) -> int:
         """One of the `STATUS_` values of `mocap.storage.layout`."""
-        return int(self._file[layout.STATUS_DATASET][()])
+        return int(read_array(self._file, layout.STATUS_DATASET))
 
     def _table(self, table: str, columns: Sequence[layout.Column]) -> dict[str, np.ndarray]:
-        data = {column.name: self._file[f"{table}/{column.name}"][:] for column in columns}
+        data = {column.name: read_array(self._file, f"{table}/{column.name}") for column in columns}
         # A writer that was killed may have written some columns of the last rows only.
         rows = min(len(values) for values in data.values())
         return {name: values[:rows] for name, values in data.items()}
@@ -125,7 +117,9 @@ class Session:
     def layers(self) -> tuple[str, ...]:
         """The layers which hold anything."""
         tables = {"raw": layout.RAW_TABLE, "smooth": layout.SMOOTH_TABLE}
-        return tuple(n for n in layout.LAYERS if self._file[f"{tables[n]}/frame"].shape[0] > 0)
+        return tuple(
+            n for n in layout.LAYERS if dataset(self._file, f"{tables[n]}/frame").shape[0] > 0
+        )
 
     @property
     def best_layer(self) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from mocap.errors import OutputError
 from mocap.files import check_output
 from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
-from mocap.storage import layout
+from mocap.storage import hdf5, layout
 from mocap.storage.rig_file import rig_to_toml
 
 FLUSH_INTERVAL_S = 0.25
@@ -98,7 +98,9 @@ class SessionWriter:
         self._create_table(layout.RAW_TABLE, layout.RAW)
         self._create_table(layout.SMOOTH_TABLE, layout.SMOOTH)
         file.create_dataset(layout.STATUS_DATASET, data=np.uint8(layout.STATUS_RECORDING))
-        file.create_dataset(layout.SUMMARY_DATASET, (0,), np.uint8, maxshape=(None,), chunks=(4096,))
+        file.create_dataset(
+            layout.SUMMARY_DATASET, (0,), np.uint8, maxshape=(None,), chunks=(4096,)
+        )
 
     def _create_table(self, table: str, columns: Sequence[layout.Column]) -> None:
         for column in columns:
@@ -126,7 +128,7 @@ class SessionWriter:
             return
         for column in columns:
             values = np.asarray(pending[column.name], column.dtype)
-            dataset = self._file[f"{table}/{column.name}"]
+            dataset = hdf5.dataset(self._file, f"{table}/{column.name}")
             start = dataset.shape[0]
             dataset.resize(start + len(values), axis=0)
             dataset[start:] = values
@@ -228,11 +230,11 @@ class SessionWriter:
         """
         self.flush()
         text = np.frombuffer(json.dumps(summary, default=str).encode(), np.uint8)
-        dataset = self._file[layout.SUMMARY_DATASET]
+        dataset = hdf5.dataset(self._file, layout.SUMMARY_DATASET)
         dataset.resize(len(text), axis=0)
         dataset[:] = text
         status = layout.STATUS_INTERRUPTED if interrupted else layout.STATUS_COMPLETE
-        self._file[layout.STATUS_DATASET][()] = status
+        hdf5.dataset(self._file, layout.STATUS_DATASET)[()] = status
         self.close()
 
     def close(self) -> None:

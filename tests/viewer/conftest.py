@@ -148,7 +148,9 @@ def moved(points: np.ndarray, yaw_deg: float, x: float, y: float) -> np.ndarray:
 
 def ring_rig(cameras: int = 4, radius_m: float = 4.0, height_m: float = 2.3) -> Rig:
     """Cameras on a circle that look at its middle, 1 m above the floor."""
-    lens = Intrinsics((1280, 720), np.array([[900.0, 0, 639.5], [0, 900, 359.5], [0, 0, 1]]), [])
+    lens = Intrinsics(
+        (1280, 720), np.array([[900.0, 0, 639.5], [0, 900, 359.5], [0, 0, 1]]), np.zeros(0)
+    )
     made = []
     for index in range(cameras):
         angle = 2 * np.pi * (index + 0.5) / cameras
