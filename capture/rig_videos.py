@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from capture.video import VIDEO_SUFFIXES, VideoInfo
+from capture.video_probe import VideoInfo
 from mocap.errors import RigError, VideoError, valid_choices
 
 LengthRule = Literal["same", "shortest", "longest"]
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts"),
+    ".wmv",
+)
 TOLERATED_DIFFERENCE_FRAMES = 2
 
 
@@ -22,22 +26,16 @@ def find_videos(videos: Sequence[Path], camera_names: Sequence[str]) -> dict[str
 
     Raises:
         VideoError: there is no video, or a camera has none or two.
-        RigError: a video belongs to no camera.
     """
     files: list[Path] = []
     for path in videos:
-        if path.is_dir():
-            found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES]
-            if not found:
-                raise VideoError(
-                    f"no videos in the folder {path}; files that end in "
-                    f"{', '.join(VIDEO_SUFFIXES)} are looked for"
-                )
-            files += found
-        elif path.exists():
-            files.append(path)
-        else:
-            raise VideoError(f"video {path} does not exist; check the path")
+        found = _files(path)
+        if not found:
+            raise VideoError(
+                f"no videos in the folder {path}; files that end in "
+                f"{', '.join(VIDEO_SUFFIXES)} are looked for"
+            )
+        files += found
     result: dict[str, Path] = {}
     for name in camera_names:
         matching = [path for path in files if path.stem.casefold() == name.casefold()]
@@ -68,9 +66,8 @@ def check_videos_known(videos: Sequence[Path], camera_names: Sequence[str]) -> N
     """
     known = {name.casefold() for name in camera_names}
     for path in videos:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        for file in files:
-            if file.suffix.lower() in VIDEO_SUFFIXES and file.stem.casefold() not in known:
+        for file in _files(path):
+            if file.stem.casefold() not in known:
                 raise RigError(
                     f"video {file.name} belongs to no camera of the rig, whose cameras are "
                     f"{valid_choices(camera_names)}; calibrate that camera, rename the video, or "
@@ -78,8 +75,22 @@ def check_videos_known(videos: Sequence[Path], camera_names: Sequence[str]) -> N
                 )
 
 
-def common_length(infos: dict[str, VideoInfo], rule: LengthRule) -> int | None:
-    """How many frames of each video to read.
+def _files(path: Path) -> list[Path]:
+    """The videos of a folder, or the file itself."""
+    if not path.exists():
+        raise VideoError(f"video {path} does not exist; check the path")
+    if not path.is_dir():
+        return [path]
+    try:
+        files = sorted(path.iterdir())
+    except OSError as error:
+        raise VideoError(f"the folder {path} cannot be read: {error.strerror}") from error
+    # Some systems put a hidden companion beside every file (._cam0.mp4).
+    return [f for f in files if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")]
+
+
+def common_end_s(infos: Mapping[str, VideoInfo], rule: LengthRule) -> float | None:
+    """Until when to read the videos.
 
     Args:
         infos: the videos by camera.
@@ -88,22 +99,22 @@ def common_length(infos: dict[str, VideoInfo], rule: LengthRule) -> int | None:
             cameras that are left.
 
     Returns:
-        The number of frames, or None to read every video to its end.
+        The time, in seconds from the first frame; None to read every video to its end.
 
     Raises:
         VideoError: the lengths differ and the rule is "same".
     """
-    shortest = min(infos, key=lambda name: infos[name].duration_s)
-    longest = max(infos, key=lambda name: infos[name].duration_s)
-    difference_s = infos[longest].duration_s - infos[shortest].duration_s
+    shortest = min(infos.values(), key=lambda info: info.duration_s)
+    longest = max(infos.values(), key=lambda info: info.duration_s)
     if rule == "shortest":
-        return round(infos[shortest].duration_s * infos[shortest].rate_hz)
-    tolerated_s = TOLERATED_DIFFERENCE_FRAMES / infos[shortest].rate_hz
-    if rule == "same" and difference_s > tolerated_s * 1.01:
+        # Half a frame earlier, so that rounding lets no further frame in.
+        return shortest.duration_s - 0.5 / shortest.rate_hz
+    tolerated_s = TOLERATED_DIFFERENCE_FRAMES / shortest.rate_hz
+    if rule == "same" and longest.duration_s - shortest.duration_s > tolerated_s * 1.01:
         raise VideoError(
-            f"the videos differ in length: {shortest} has {infos[shortest].frames} frames "
-            f"({infos[shortest].duration_s:.2f} s), {longest} has {infos[longest].frames} "
-            f"({infos[longest].duration_s:.2f} s); cut them to the same start and end, or pass "
+            f"the videos differ in length: {shortest.path.name} has {shortest.frames} frames "
+            f"({shortest.duration_s:.2f} s), {longest.path.name} has {longest.frames} "
+            f"({longest.duration_s:.2f} s); cut them to the same start and end, or pass "
             f"--length shortest or --length longest"
         )
     return None

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from capture.detectors import detector_skeleton
 from capture.transport import Receiver
-from capture.video import Pace
+from capture.video import FrameMark, Pace
 from capture.worker import WorkerConfig
 from mocap.errors import WorkerError
 from mocap.model import Observation
@@ -22,12 +23,25 @@ from mocap.model.messages import Message, WorkerFailed, WorkerFinished, WorkerRe
 
 _log = logging.getLogger(__name__)
 
-MAX_RESTARTS = 1
 MIN_CAMERAS = 2
-STARTUP_SILENCE_S = 120.0
-RUNNING_SILENCE_S = 60.0
 _STOP_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
+_START_DELAY_NS = 50_000_000
+
+
+@dataclass(frozen=True)
+class WatchLimits:
+    """When a worker is given up.
+
+    Attributes:
+        startup_silence_s: longest silence while it loads its detector.
+        running_silence_s: longest silence after that.
+        max_restarts: how often it is started again.
+    """
+
+    startup_silence_s: float = 120.0
+    running_silence_s: float = 60.0
+    max_restarts: int = 1
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,12 @@ class CameraJob:
     Attributes:
         camera: the camera's name.
         video: the file to read.
-        end_frame: one past the last frame to read; None for all.
+        end_ns: only frames before this time, from the first frame on; None for all.
     """
 
     camera: str
     video: Path
-    end_frame: int | None = None
+    end_ns: int | None = None
 
 
 @dataclass
@@ -53,16 +67,18 @@ class CameraReport:
         frames: observations received.
         restarts: how often the worker was started again.
         lost: why the camera was lost for good, None if it was not.
+        dropped: messages at its socket which were malformed or foreign.
         startup_s: of the last start.
-        decode_s: time spent getting frames.
-        detect_s: time spent detecting.
-        send_s: time spent sending.
+        decode_s: time spent getting frames, by workers that reached the end.
+        detect_s: time spent detecting, likewise.
+        send_s: time spent sending, likewise.
         errors: last error of each worker that died.
     """
 
     frames: int = 0
     restarts: int = 0
     lost: str | None = None
+    dropped: int = 0
     startup_s: float = 0.0
     decode_s: float = 0.0
     detect_s: float = 0.0
@@ -77,8 +93,44 @@ class _Running:
     log: IO[str]
     heard_at: float
     ready: bool = False
+    started: bool = False
     finished: bool = False
     failed: WorkerFailed | None = None
+
+    def tell(self, line: str) -> None:
+        """Writes a line to the worker; nothing happens if it is gone."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            _log.debug("worker of camera %r is gone", self.job.camera)
+
+    def release(self) -> None:
+        """Lets the worker end, or ends it, and closes all that belongs to it."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.close()
+        except OSError:
+            _log.debug("worker of camera %r was gone already", self.job.camera)
+        try:
+            self.process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+    def last_error(self) -> str:
+        """Why the worker ended, in one line."""
+        if self.failed is not None:
+            return self.failed.error
+        self.log.seek(0)
+        lines = [line.strip() for line in self.log.readlines() if line.strip()]
+        code = self.process.poll()
+        ended = (
+            f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        )
+        return f"{ended}; last words: {lines[-1]}" if lines else f"{ended}, no message"
 
 
 class Supervisor:
@@ -86,21 +138,40 @@ class Supervisor:
 
     A worker that dies or falls silent is started again once, from the frame after the last one
     that arrived. A camera that is lost for good costs one view; when fewer than two are left, the
-    run ends with an error.
+    run ends with an error. At the pace "realtime" all cameras begin together, once their
+    detectors are loaded.
 
     Args:
         jobs: one per camera.
         detector: name of the detector.
         pace: "fast" or "realtime".
+        limits: when a worker is given up.
+
+    Attributes:
+        reports: how each camera's worker fared so far.
+
+    Raises:
+        InputError: there is no such detector.
+        WorkerError: a worker cannot be started.
     """
 
-    def __init__(self, jobs: Sequence[CameraJob], detector: str, pace: Pace) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[CameraJob],
+        detector: str,
+        pace: Pace,
+        limits: WatchLimits | None = None,
+    ) -> None:
         self.reports = {job.camera: CameraReport() for job in jobs}
         self._detector = detector
         self._pace: Pace = pace
-        self._next_frame = {job.camera: 0 for job in jobs}
-        self._receiver = Receiver([job.camera for job in jobs])
+        self._limits = limits or WatchLimits()
+        self._last: dict[str, FrameMark] = {}
+        self._origin_ns: int | None = 0 if pace == "fast" else None
+        keypoints = len(detector_skeleton(detector))
+        self._receiver = Receiver([job.camera for job in jobs], keypoints)
         self._running: dict[str, _Running] = {}
+        self._leaving: list[_Running] = []
         self._ended: set[str] = set()
         try:
             for job in jobs:
@@ -110,6 +181,7 @@ class Supervisor:
             raise
 
     def _start(self, job: CameraJob) -> None:
+        last = self._last.get(job.camera)
         config = WorkerConfig(
             camera=job.camera,
             video=str(job.video.resolve()),
@@ -117,25 +189,32 @@ class Supervisor:
             address=self._receiver.addresses[job.camera],
             token=self._receiver.token,
             pace=self._pace,
-            start_frame=self._next_frame[job.camera],
-            end_frame=job.end_frame,
+            after_index=None if last is None else last.index,
+            after_ns=0 if last is None else last.time_ns,
+            end_ns=job.end_ns,
         )
-        log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        process = subprocess.Popen(
-            # -P: modules of the user's folder must not be taken for ours.
-            [sys.executable, "-P", "-m", "capture.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            text=True,
-        )
-        assert process.stdin is not None
+        log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         try:
-            process.stdin.write(config.to_json() + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            _log.debug("worker of camera %r ended before it was told what to do", job.camera)
-        self._running[job.camera] = _Running(job, process, log, time.monotonic())
+            process = subprocess.Popen(
+                # -P: modules of the user's folder must not be taken for ours.
+                [sys.executable, "-P", "-m", "capture.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                text=True,
+                # The terminal's Ctrl-C is for the central node alone.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except OSError as error:
+            log.close()
+            raise WorkerError(
+                f"cannot start the worker of camera {job.camera!r}: {error.strerror}; close other "
+                f"programs"
+            ) from error
+        running = _Running(job, process, log, time.monotonic())
+        self._running[job.camera] = running
+        running.tell(config.to_json())
 
     @property
     def pids(self) -> dict[str, int]:
@@ -153,14 +232,20 @@ class Supervisor:
         observations = self._take(self._receiver.receive(cameras, timeout_s))
         for name in [n for n in cameras if n in self._running]:
             running = self._running[name]
-            if not running.finished and running.process.poll() is None:
-                continue
-            # What it said last may still be on its way, so all of it is heard first.
-            while messages := self._receiver.receive([name], _LAST_WORDS_S):
-                observations += self._take(messages)
-                if running.finished:
-                    break
-            self._bury(running)
+            if not running.finished and running.process.poll() is not None:
+                # What it said last may still be on its way, so all of it is heard first.
+                while not running.finished and (
+                    messages := self._receiver.receive([name], _LAST_WORDS_S)
+                ):
+                    observations += self._take(messages)
+            if running.finished:
+                self._ended.add(name)
+                self._leaving.append(self._running.pop(name))
+            elif running.process.poll() is not None:
+                self._bury(running)
+        for name, report in self.reports.items():
+            report.dropped = self._receiver.dropped[name]
+        self._give_start()
         self._check_silence(cameras)
         return observations
 
@@ -176,9 +261,10 @@ class Supervisor:
                 continue
             running.heard_at = time.monotonic()
             if isinstance(message, Observation):
-                if message.frame_index < self._next_frame[name]:
+                last = self._last.get(name)
+                if last is not None and message.frame_index <= last.index:
                     continue
-                self._next_frame[name] = message.frame_index + 1
+                self._last[name] = FrameMark(message.frame_index, message.time_ns)
                 report.frames += 1
                 observations.append(message)
             elif isinstance(message, WorkerReady):
@@ -193,35 +279,49 @@ class Supervisor:
                 running.failed = message
         return observations
 
+    def _give_start(self) -> None:
+        """Lets workers begin: in step at the pace "realtime", else each as soon as it can."""
+        if self._origin_ns is None and all(r.ready for r in self._running.values()):
+            self._origin_ns = time.monotonic_ns() + _START_DELAY_NS
+        if self._origin_ns is None:
+            return
+        for running in self._running.values():
+            if running.ready and not running.started:
+                running.started = True
+                running.heard_at = time.monotonic()
+                running.tell(f"start {self._origin_ns}")
+
     def _check_silence(self, cameras: list[str]) -> None:
         now = time.monotonic()
+        limits = self._limits
         for name, running in self._running.items():
-            if name not in cameras:
-                # Nobody listens to it at the moment, so it cannot be heard.
+            if name not in cameras or (running.ready and not running.started):
+                # Nobody listens to it at the moment, or it has nothing to say yet.
                 running.heard_at = now
                 continue
-            limit = RUNNING_SILENCE_S if running.ready else STARTUP_SILENCE_S
+            if running.failed is not None:
+                limit = _STOP_WAIT_S
+            else:
+                limit = limits.running_silence_s if running.started else limits.startup_silence_s
             if now - running.heard_at > limit and running.process.poll() is None:
-                running.failed = WorkerFailed(name, f"it was silent for {limit:g} s", False)
+                if running.failed is None:
+                    running.failed = WorkerFailed(name, f"it was silent for {limit:g} s", False)
                 running.process.kill()
 
     def _bury(self, running: _Running) -> None:
-        """Closes a worker that is over; starts it again or gives the camera up if it died."""
+        """Closes a worker that died; starts it again or gives the camera up."""
         name, report = running.job.camera, self.reports[running.job.camera]
-        error = self._last_error(running)
-        self._release(running)
+        error = running.last_error()
+        running.release()
         del self._running[name]
-        if running.finished:
-            self._ended.add(name)
-            return
         report.errors.append(error)
         permanent = running.failed is not None and running.failed.permanent
-        if not permanent and report.restarts < MAX_RESTARTS:
+        if not permanent and report.restarts < self._limits.max_restarts:
             report.restarts += 1
             _log.warning(
-                "camera %r: its worker died after frame %d (%s); starting it again",
+                "camera %r: its worker died after %d frames (%s); starting it again",
                 name,
-                self._next_frame[name] - 1,
+                report.frames,
                 error,
             )
             self._start(running.job)
@@ -232,7 +332,7 @@ class Supervisor:
         if len(left) < min(MIN_CAMERAS, len(self.reports)):
             raise WorkerError(
                 f"camera {name!r} was lost after {report.frames} frames: {error}; "
-                f"{len(left)} camera is left, and 3D needs {MIN_CAMERAS}"
+                f"3D needs {MIN_CAMERAS} cameras, left is {', '.join(left) or 'none'}"
             )
         _log.warning(
             "camera %r was lost after %d frames: %s; going on with %s",
@@ -242,41 +342,14 @@ class Supervisor:
             ", ".join(left),
         )
 
-    def _last_error(self, running: _Running) -> str:
-        if running.failed is not None:
-            return running.failed.error
-        running.log.seek(0)
-        lines = [line.strip() for line in running.log.readlines() if line.strip()]
-        code = running.process.poll()
-        ended = (
-            f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        )
-        return f"{ended}; last words: {lines[-1]}" if lines else f"{ended}, no message"
-
-    def _release(self, running: _Running) -> None:
-        process = running.process
-        if process.stdin is not None:
-            try:
-                process.stdin.close()
-            except BrokenPipeError:
-                _log.debug("worker of camera %r was gone already", running.job.camera)
-        try:
-            process.wait(_STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        running.log.close()
-
     def close(self) -> None:
         """Stops all workers and closes the sockets."""
         for running in self._running.values():
             if running.process.poll() is None:
                 running.process.terminate()
-        for running in self._running.values():
-            # A worker may be waiting for room in its queue; make some.
-            if running.process.poll() is None:
-                self._receiver.receive([running.job.camera], 0.0)
-            self._release(running)
+        for running in (*self._leaving, *self._running.values()):
+            running.release()
+        self._leaving.clear()
         self._running.clear()
         self._receiver.close()
 

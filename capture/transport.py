@@ -3,7 +3,8 @@
 Every camera has a socket of its own (PUSH to PULL), so that the central node can stop listening to
 a camera which runs ahead: its queue fills up and the worker waits. Nothing is lost and nothing
 grows without bound. The sockets are files in a folder that only this user can enter, or, where
-there are none, loopback ports; messages carry the session's token.
+there are none (or their names would get too long), loopback ports; messages carry the session's
+token.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import TracebackType
 import zmq
 
 from mocap.errors import MessageError, WorkerError
+from mocap.model import Observation
 from mocap.model.messages import Message, decode, encode
 
 _log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ _log = logging.getLogger(__name__)
 QUEUE_MESSAGES = 32
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _LINGER_MS = 2000
+_MAX_SOCKET_PATH = 90
 
 
 class Receiver:
@@ -33,33 +36,51 @@ class Receiver:
 
     Args:
         cameras: their names.
+        keypoints: how many keypoints each observation must have.
+
+    Attributes:
+        token: what every message must carry.
+        addresses: of each camera's socket.
+        dropped: messages of each camera's socket which were not accepted.
+
+    Raises:
+        WorkerError: the sockets cannot be made.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], keypoints: int) -> None:
         self.token = secrets.token_hex(16)
         self.dropped: dict[str, int] = {}
         self._context = zmq.Context()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
         self.addresses: dict[str, str] = {}
-        names = list(cameras)
-        if sys.platform != "win32":
-            # A short path: socket names are limited to about 100 bytes.
-            self._folder = tempfile.TemporaryDirectory(prefix="mocap-")
-        for i, name in enumerate(names):
-            socket = self._context.socket(zmq.PULL)
-            socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
-            socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-            socket.setsockopt(zmq.LINGER, 0)
-            if self._folder is not None:
-                address = f"ipc://{Path(self._folder.name) / str(i)}"
-                socket.bind(address)
-            else:
-                port = socket.bind_to_random_port("tcp://127.0.0.1")
-                address = f"tcp://127.0.0.1:{port}"
-            self._sockets[name] = socket
-            self.addresses[name] = address
-            self.dropped[name] = 0
+        self._keypoints = keypoints
+        try:
+            if sys.platform != "win32":
+                self._folder = tempfile.TemporaryDirectory(prefix="mocap-")
+            for i, name in enumerate(cameras):
+                self._open(name, i)
+        except (zmq.ZMQError, OSError) as error:
+            self.close()
+            raise WorkerError(
+                f"cannot open a local socket ({error}); set TMPDIR to a folder of your own"
+            ) from error
+
+    def _open(self, camera: str, number: int) -> None:
+        socket = self._context.socket(zmq.PULL)
+        self._sockets[camera] = socket
+        self.dropped[camera] = 0
+        socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        socket.setsockopt(zmq.LINGER, 0)
+        file = None if self._folder is None else Path(self._folder.name) / str(number)
+        if file is not None and len(str(file).encode()) <= _MAX_SOCKET_PATH:
+            address = f"ipc://{file}"
+            socket.bind(address)
+        else:
+            port = socket.bind_to_random_port("tcp://127.0.0.1")
+            address = f"tcp://127.0.0.1:{port}"
+        self.addresses[camera] = address
 
     def receive(self, cameras: Iterable[str], timeout_s: float) -> list[tuple[str, Message]]:
         """Waits for messages of the given cameras, and returns all that are there.
@@ -90,6 +111,12 @@ class Receiver:
             message = decode(frames, self.token)
             if message.camera != camera:
                 raise MessageError(f"a message that speaks for camera {message.camera!r}")
+            if isinstance(message, Observation):
+                got = message.detections.keypoints_px.shape[1]
+                if got != self._keypoints:
+                    raise MessageError(
+                        f"an observation of {got} keypoints, expected {self._keypoints}"
+                    )
         except MessageError as error:
             self.dropped[camera] += 1
             if self.dropped[camera] == 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from capture.frames import Frame
+from capture.pacing import Pacer
 from capture.video_probe import REMEDY, examine_video, open_video, quarter_turns, reason
 from mocap.errors import VideoError, valid_choices
 
@@ -47,8 +48,8 @@ class VideoSource:
     Args:
         path: the file.
         pace: "fast" yields frames as quickly as they are consumed, and every one of them.
-            "realtime" yields each at its time, as a camera would, and leaves out those which the
-            consumer was too slow for.
+            "realtime" yields each at its time, as a camera would, and leaves out frames when the
+            consumer is too slow for all; see `capture.pacing`.
         after: yield only the frames after this one, which an earlier source of the same file
             yielded.
         end_ns: yield only the frames before this time; None for all.
@@ -73,6 +74,7 @@ class VideoSource:
         self._end_ns = end_ns
         self._origin_ns: int | None = None
         self._info, self._timeline = examine_video(path)
+        self._pacer = Pacer(1.0 / self._info.rate_hz)
         self._closed = False
         self._open()
 
@@ -128,17 +130,19 @@ class VideoSource:
                 return
 
     def _in_time(self, time_ns: int) -> bool:
-        """Waits until a frame is due; False when that was more than a frame ago."""
+        """Waits until a frame is due; False when it is to be left out."""
         if self._origin_ns is None:
             self._origin_ns = time.monotonic_ns() - time_ns
-        wait_s = (self._origin_ns + time_ns - time.monotonic_ns()) * 1e-9
-        if wait_s > 0:
-            time.sleep(wait_s)
-        return wait_s >= -1.0 / self._info.rate_hz
+        early_s = (self._origin_ns + time_ns - time.monotonic_ns()) * 1e-9
+        if not self._pacer.keeps(round(time_ns * 1e-9 * self._info.rate_hz), early_s):
+            return False
+        if early_s > 0:
+            time.sleep(early_s)
+        return True
 
     def _pictures(self) -> Iterator[tuple[int, int, VideoFrame]]:
         """Index, time and picture of each frame; all that should be there, or an error."""
-        import av
+        from av.error import FFmpegError
 
         timeline, after = self._timeline, self._after
         position: int | None = None if self._sought() else -1
@@ -149,7 +153,7 @@ class VideoSource:
                 picture = next(decoded)
             except StopIteration:
                 break
-            except av.FFmpegError as error:
+            except FFmpegError as error:
                 raise self._damaged(index, reason(error)) from error
             here = self._position(picture, position)
             if here is None:
@@ -186,7 +190,7 @@ class VideoSource:
 
     def _sought(self) -> bool:
         """Goes to a key frame before the first frame to yield, where that is possible."""
-        import av
+        from av.error import FFmpegError
 
         if self._after is None or not self._timeline.stated:
             return False
@@ -198,7 +202,7 @@ class VideoSource:
             if first.pts is not None and first.pts <= target:
                 self._container.seek(target, stream=self._stream)
                 return True
-        except (av.FFmpegError, StopIteration):
+        except (FFmpegError, StopIteration):
             _log.debug("video %s cannot be sought in; it is read from its start", self.path)
         self._container.close()
         self._open()

@@ -78,6 +78,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         VideoError: it does not exist, cannot be opened, or has no video stream.
     """
     import av
+    from av.error import FFmpegError
 
     if not path.exists():
         raise VideoError(f"video {path} does not exist; check the path")
@@ -85,7 +86,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise VideoError(f"video {path} is a folder; name the file in it")
     try:
         container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise VideoError(
             f"video {path} cannot be opened ({reason(error)}); it is truncated or not a video: "
             f"copy or record it again"
@@ -121,7 +122,7 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
     Raises:
         VideoError: as `probe_video`.
     """
-    import av
+    from av.error import FFmpegError
 
     container, stream = open_video(path)
     with container:
@@ -135,11 +136,11 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
                 if packet.pts is not None and not packet.is_discard:
                     times.append(packet.pts)
             expected = _expected_packets(container, stream)
-            duration_s = _stated_duration_s(stream)
+            stated_end_s = _stated_end_s(stream)
             base_s = Fraction(stream.time_base or Fraction(1, 90_000))
             average_hz = float(stream.average_rate or 30)
             stated = container.format.name != "avi"
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise VideoError(f"video {path} is damaged ({reason(error)}); {REMEDY}") from error
         if packets < expected:
             raise VideoError(
@@ -161,10 +162,11 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
     if not step_s:
         step_s = 1.0 / average_hz
     span_s = float(int(pts[-1] - pts[0]) * base_s) + step_s
-    if span_s < duration_s - _MISSING_FRAMES * step_s:
+    end_s = float(int(pts[-1]) * base_s) + step_s
+    if end_s < stated_end_s - _MISSING_FRAMES * step_s:
         raise VideoError(
-            f"video {path} is truncated: its header says {duration_s:.2f} s, it holds "
-            f"{span_s:.2f} s; {REMEDY}"
+            f"video {path} is truncated: it ends at {end_s:.2f} s, its header says "
+            f"{stated_end_s:.2f} s; {REMEDY}"
         )
     width, height = first.width, first.height
     size = (height, width) if quarter_turns(first) % 2 else (width, height)
@@ -173,13 +175,13 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
 
 
 def _first_picture(path: Path) -> VideoFrame:
-    import av
+    from av.error import FFmpegError
 
     container, stream = open_video(path)
     with container:
         try:
             return next(container.decode(stream))
-        except (av.FFmpegError, StopIteration) as error:
+        except (FFmpegError, StopIteration) as error:
             raise VideoError(
                 f"video {path} cannot be decoded ({reason(error) or 'no frame'}); it is truncated "
                 f"or damaged: copy or record it again"
@@ -194,8 +196,8 @@ def _expected_packets(container: InputContainer, stream: VideoStream) -> int:
     return stream.frames
 
 
-def _stated_duration_s(stream: VideoStream) -> float:
-    """The duration that Matroska notes for a stream; 0 where there is none."""
+def _stated_end_s(stream: VideoStream) -> float:
+    """Where a stream ends by the note which Matroska carries; 0 where there is none."""
     parts = stream.metadata.get("DURATION", "").split(":")
     try:
         hours, minutes, seconds = (float(part) for part in parts)

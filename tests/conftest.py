@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -11,11 +12,22 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-# Lets tests of all packages import `synthetic_scene`; pytest itself adds no folder to the path.
+ROOT = Path(__file__).resolve().parents[1]
+
+# A compiled kernel in numba's cache does not notice changes in other files than its own, so the
+# tests keep a cache for each state of the sources. Child processes inherit it.
+_sources = b"".join(path.read_bytes() for path in sorted(ROOT.glob("mocap/geometry/*.py")))
+os.environ["NUMBA_CACHE_DIR"] = str(
+    ROOT / ".pytest_cache" / f"numba-{hashlib.sha256(_sources).hexdigest()[:12]}"
+)
+
+# Lets tests of all packages import `synthetic_scene`; pytest itself adds no folder to the path
+# (`--import-mode=importlib`).
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Shapes and types of the core are checked while the tests run, and only then. The kernels are
-# compiled by numba, which cannot take a checked function.
+# Shapes and types of the core are checked while the tests run, and only then. Left out are the
+# kernels, since numba cannot take a checked function, and mocap.model, whose classes check their
+# arrays themselves: a check before that would hide theirs from the tests.
 install_import_hook(
     [
         "mocap.arrays",
@@ -24,13 +36,12 @@ install_import_hook(
         "mocap.geometry.projection",
         "mocap.geometry.rotations",
         "mocap.geometry.triangulation",
-        "mocap.model",
         "mocap.pipeline",
         "mocap.reconstruction",
         "mocap.storage",
         "mocap.tracking",
     ],
-    "beartype.beartype",
+    "type_checker.check",
 )
 
 settings.register_profile("mocap", deadline=None, max_examples=40, derandomize=True)

@@ -265,7 +265,11 @@ def _with_cameras(
     eye: np.ndarray,
     center: np.ndarray,
 ) -> np.ndarray:
-    """Moves the eye back for as many cameras as `CAMERA_ALLOWANCE` permits, cheapest first."""
+    """Moves the eye back for as many cameras as `CAMERA_ALLOWANCE` permits, cheapest first.
+
+    A camera counts with its mirror image on the other side, so that the people stay in the middle.
+    """
+    right = _axes(forward)[0]
     nearest = float(np.dot(center - eye, forward))
     limit = CAMERA_ALLOWANCE * nearest
     # Those just before the viewer are not drawn.
@@ -274,9 +278,13 @@ def _with_cameras(
     def distance(points: np.ndarray) -> float:
         return float(np.dot(center - fit_eye(points, forward, tangents), forward))
 
+    def with_image(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
+        image = camera - 2 * np.dot(camera - center, right) * right
+        return np.vstack([points, camera, image])
+
     points = corners
-    for camera in sorted(cameras, key=lambda c: distance(np.vstack([corners, c]))):
-        wider = np.vstack([points, camera])
+    for camera in sorted(cameras, key=lambda c: distance(with_image(corners, c))):
+        wider = with_image(points, camera)
         if distance(wider) <= limit:
             points = wider
     return fit_eye(points, forward, tangents)

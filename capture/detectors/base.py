@@ -13,12 +13,22 @@ class Detector(Protocol):
     """Finds people and their keypoints in images.
 
     One detector may serve several cameras, so that a GPU sees one batch. What it remembers from
-    frame to frame belongs to one camera's stream and is kept apart by the stream's name.
+    frame to frame belongs to one camera's stream and is kept apart by the stream's name. Any
+    number of people per image may be delivered; what is missing is NaN with confidence 0.
     """
 
     @property
     def skeleton(self) -> Skeleton:
         """The keypoints it finds, in the order of its output."""
+        ...
+
+    def prepare(self, stream: str, size: tuple[int, int]) -> None:
+        """Gets ready for a stream, so that its first frame does not wait for models to be loaded.
+
+        Args:
+            stream: name of the stream (camera).
+            size: width and height of its images.
+        """
         ...
 
     def detect(self, frames: Sequence[tuple[str, Frame]]) -> list[Detections]:

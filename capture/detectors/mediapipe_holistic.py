@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,17 @@ _BODY_LANDMARKS = 33
 class MediaPipeHolistic:
     """The holistic solution, with its own tracker for every stream.
 
+    Attributes:
+        skeleton: BlazePose-33 with hands and face.
+
     Args:
         model_complexity: 0, 1 or 2, of the body model; only 0 and 1 are in the wheel.
 
     Raises:
         DependencyError: mediapipe is missing or carries no models.
     """
+
+    skeleton: Skeleton = BLAZEPOSE_WHOLEBODY
 
     def __init__(self, model_complexity: int = 1) -> None:
         try:
@@ -66,33 +71,32 @@ class MediaPipeHolistic:
         self._face = [skeleton.index(name) for name in FACE_POINTS]
         self._nose = skeleton.index("nose")
 
-    @property
-    def skeleton(self) -> Skeleton:
-        """BlazePose-33 with hands and face."""
-        return BLAZEPOSE_WHOLEBODY
+    def prepare(self, stream: str, size: tuple[int, int]) -> None:
+        """Loads the models and runs them once, on a black image, in which they see nobody."""
+        width, height = size
+        with _native_logs_hidden():
+            self._streams[stream] = self._holistic.Holistic(
+                static_image_mode=False,
+                model_complexity=self._complexity,
+                # Its filter lags behind the motion, in each camera by itself. We smooth in 3D,
+                # later, and keep the raw layer raw.
+                smooth_landmarks=False,
+                refine_face_landmarks=False,
+            )
+            self._streams[stream].process(np.zeros((height, width, 3), np.uint8))
 
     def detect(self, frames: Sequence[tuple[str, Frame]]) -> list[Detections]:
         """Finds at most one person in each frame; see `Detector.detect`."""
         return [self._detect(stream, frame) for stream, frame in frames]
 
     def _detect(self, stream: str, frame: Frame) -> Detections:
+        height, width = frame.image_rgb.shape[:2]
         if stream not in self._streams:
-            with _native_logs_hidden():
-                self._streams[stream] = self._holistic.Holistic(
-                    static_image_mode=False,
-                    model_complexity=self._complexity,
-                    # Its filter lags behind the motion, in each camera by itself. We smooth in
-                    # 3D, later, and keep the raw layer raw.
-                    smooth_landmarks=False,
-                    refine_face_landmarks=False,
-                )
-                result = self._streams[stream].process(frame.image_rgb)
-        else:
-            result = self._streams[stream].process(frame.image_rgb)
+            self.prepare(stream, (width, height))
+        result = self._streams[stream].process(frame.image_rgb)
         skeleton = self.skeleton
         if result.pose_landmarks is None:
             return Detections.empty(len(skeleton))
-        height, width = frame.image_rgb.shape[:2]
         # MediaPipe counts from the left edge of the image, we from the centre of its first pixel.
         scale, shift = np.array([width, height], np.float64), 0.5
         keypoints = np.full((len(skeleton), 2), np.nan)
@@ -127,7 +131,7 @@ class MediaPipeHolistic:
 
 
 @contextlib.contextmanager
-def _native_logs_hidden() -> Iterator[None]:
+def _native_logs_hidden() -> Generator[None]:
     """Keeps the start-up notices of native libraries off the error stream of this process.
 
     They are written below Python, so the file descriptor itself is turned away for that moment.

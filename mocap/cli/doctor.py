@@ -159,7 +159,9 @@ def check_models() -> list[Finding]:
     """The models of the embedded detector."""
     spec = importlib.util.find_spec("mediapipe")
     if spec is None or spec.origin is None:
-        return [Finding("detector models", "fail", "no mediapipe", "pip install mediapipe==0.10.14")]
+        return [
+            Finding("detector models", "fail", "no mediapipe", "pip install mediapipe==0.10.14")
+        ]
     folder = Path(spec.origin).parent / "modules"
     needed = (
         "pose_detection/pose_detection.tflite",
@@ -234,7 +236,9 @@ def check_rendering() -> list[Finding]:
             timeout=_RENDER_TIMEOUT_S,
             check=False,
         )
-        problem = "" if result.returncode == 0 else (result.stderr.strip().splitlines() or ["?"])[-1]
+        problem = (
+            "" if result.returncode == 0 else (result.stderr.strip().splitlines() or ["?"])[-1]
+        )
     except subprocess.TimeoutExpired:
         problem = f"no answer within {_RENDER_TIMEOUT_S:g} s"
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -258,9 +262,7 @@ def check_gpu() -> list[Finding]:
     import torch
 
     if torch.cuda.is_available():
-        names = ", ".join(
-            torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())
-        )
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return [Finding("GPU", "ok", names)]
     if shutil.which("nvidia-smi") is not None:
         return [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
 
-from mocap.cli.progress import console, progress_bar
+from mocap.cli.options import SessionPath, option, required
+from mocap.cli.progress import progress_bar, say
 from mocap.errors import InputError
 from mocap.export.formats import EXPORT_FORMATS, ExportOptions, exporter_by_name
 from mocap.files import make_output_folder
@@ -23,24 +24,25 @@ class Export:
     Formats: bvh (one file per person: joint rotations on a skeleton of constant bone lengths, for
     Blender, MotionBuilder, Maya, Unreal, Unity), npz and csv (keypoints with covariance,
     reprojection error and number of views). See docs/formats.md.
+
+    Example: mocap export session.h5 --format bvh npz --out FOLDER
     """
 
-    session: tyro.conf.Positional[Path]
+    session: SessionPath
     """The session file."""
-    out: Path
+    out: Annotated[Path, required("FOLDER")]
     """Folder to write to."""
-    format: tuple[str, ...] = ("bvh",)
-    """One or more of bvh, csv, npz."""
-    layer: Literal["raw", "smooth"] | None = None
-    """raw: as triangulated. smooth: smoothed, with short gaps filled. Default: smooth if the
-    session has it."""
-    people: tuple[int, ...] = ()
+    format: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ("bvh",)
+    """One or more of bvh, csv, npz. Default: bvh."""
+    layer: Annotated[Literal["raw", "smooth"] | None, option("{raw,smooth}")] = None
+    """As triangulated, or smoothed with short gaps filled. Default: smooth if there is one."""
+    people: Annotated[tuple[int, ...], option("ID [ID ...]")] = ()
     """Only these person ids. Default: all."""
-    frames: tuple[int, int] | None = None
-    """Only frames from the first to the last of these two numbers, both included."""
+    frames: Annotated[tuple[int, int] | None, option("FIRST LAST")] = None
+    """Only the frames between these two numbers, both included. Default: all."""
     overwrite: bool = False
     """Replace existing files."""
-    options: ExportOptions = field(default_factory=ExportOptions)
+    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = field(default_factory=ExportOptions)
     """Options of the formats."""
 
     def execute(self) -> int:
@@ -69,5 +71,5 @@ class Export:
                 made += exporter(motion, self.out, self.options, self.overwrite)
                 progress(done + 1, len(exporters))
         for path in made:
-            console.print(f"{path}", soft_wrap=True)
+            say(str(path))
         return 0

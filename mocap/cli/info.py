@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-import tyro
-
-from mocap.cli.progress import console
-from mocap.cli.summary import print_session
+from mocap.cli.options import SessionPath
+from mocap.cli.progress import console, say
+from mocap.cli.summary import print_remarks, print_session
 from mocap.storage.layout import STATUS_RECORDING, STATUS_TEXT
 from mocap.storage.session_reader import Session
 
@@ -18,7 +16,7 @@ from mocap.storage.session_reader import Session
 class Info:
     """Show what a session holds, how good it is, and how it was made."""
 
-    session: tyro.conf.Positional[Path]
+    session: SessionPath
     """The session file."""
     config: bool = False
     """Also show the resolved configuration and the software versions."""
@@ -26,25 +24,22 @@ class Info:
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
         with Session(self.session) as session:
-            console.print(
-                f"[bold]{self.session}[/bold], made {session.created_utc}, "
-                f"{STATUS_TEXT.get(session.status, 'of unknown status')}",
-                soft_wrap=True,
-            )
+            status = STATUS_TEXT.get(session.status, "of unknown status")
+            say(f"{self.session}, made {session.created_utc}, {status}", "bold")
             if session.status == STATUS_RECORDING:
-                console.print(
+                say(
                     f"If nothing is writing it any more, 'mocap recover {self.session} --out "
-                    f"NEW.h5' makes a file that every HDF5 tool opens.",
-                    soft_wrap=True,
+                    f"NEW.h5' makes a file that every HDF5 tool opens."
                 )
             for camera in session.rig:
                 x, y, z = camera.center_world
                 width, height = camera.intrinsics.size
-                console.print(
+                say(
                     f"camera {camera.name}: {width}x{height}, {camera.intrinsics.lens}, at "
                     f"({x:.2f}, {y:.2f}, {z:.2f}) m"
                 )
             print_session(session)
+            print_remarks(session.summary)
             if self.config:
                 console.print_json(json.dumps(session.config))
                 console.print_json(json.dumps(session.software))

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Any
 
 import tyro
-from rich.logging import RichHandler
+from rich.table import Table
+from rich.text import Text
 
 import mocap
 from mocap.cli.doctor import Doctor
 from mocap.cli.export import Export
 from mocap.cli.info import Info
-from mocap.cli.progress import errors
+from mocap.cli.interrupt import EndAtOnce
+from mocap.cli.progress import ErrorConsoleHandler, console, errors, say, say_error
 from mocap.cli.recover import Recover
 from mocap.cli.run import EXIT_INTERRUPTED, Run
 from mocap.cli.view import View
-from mocap.errors import MocapError
+from mocap.errors import InputError, MocapError, OutputError
 
-Command = (
-    Annotated[Run, tyro.conf.subcommand("run")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[View, tyro.conf.subcommand("view")]
-    | Annotated[Info, tyro.conf.subcommand("info")]
-    | Annotated[Recover, tyro.conf.subcommand("recover")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
-)
+COMMANDS: dict[str, type[Any]] = {
+    "run": Run,
+    "export": Export,
+    "view": View,
+    "info": Info,
+    "recover": Recover,
+    "doctor": Doctor,
+}
+"""The commands by name."""
+
+_CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,34 +50,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"mocap {mocap.__version__}\n")
         return 0
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=errors, show_time=False, show_path=False)],
-        force=True,
-    )
-    command = tyro.cli(
-        Command,  # type: ignore[arg-type]
-        prog="mocap",
-        description="Multi-view markerless 3D motion capture for ordinary cameras.",
-        args=arguments,
-        config=(tyro.conf.ConsolidateSubcommandArgs,),
-    )
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        _print_overview()
+        return 0
+    handler = ErrorConsoleHandler()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
     try:
-        return command.execute()
+        with EndAtOnce():
+            return _parse(arguments).execute()
     except MocapError as error:
-        errors.print(f"[bold red]error:[/bold red] {_plain(str(error))}", soft_wrap=True)
+        say_error(str(error))
         return error.exit_code
+    except OSError as error:
+        # What no check foresees: a disk that fills up, a folder without permission.
+        if error.filename is None or error.strerror is None:
+            raise
+        say_error(f"{error.filename}: {error.strerror}; check the path, permissions and free space")
+        return OutputError.exit_code
     except KeyboardInterrupt:
         errors.print("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return 0
 
 
-def _plain(text: str) -> str:
-    """Text in which rich sees no mark-up."""
-    return text.replace("[", "\\[")
+def _print_overview() -> None:
+    say("usage: mocap COMMAND [options]\n")
+    say("Multi-view markerless 3D motion capture for ordinary cameras.\n")
+    console.print(
+        Text(
+            "'mocap run' makes a session from videos, 'mocap view' shows it, and 'mocap export' "
+            "writes it for other programs.\n"
+        )
+    )
+    table = Table.grid(padding=(0, 3))
+    for name, command in COMMANDS.items():
+        summary = " ".join(inspect.cleandoc(command.__doc__ or "").split("\n\n")[0].split())
+        table.add_row(f"  {name}", summary)
+    console.print(table)
+    say("\n'mocap COMMAND --help' explains a command, 'mocap --version' tells the version.")
+
+
+def _parse(arguments: list[str]) -> Any:
+    """The command with its options.
+
+    Raises:
+        InputError: there is no such command.
+        SystemExit: help was asked for, or the options are wrong; what is to be said was said.
+    """
+    name = arguments[0]
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"there is no command {name!r}; commands are {', '.join(COMMANDS)}{hint}")
+    return tyro.cli(COMMANDS[name], prog=f"mocap {name}", args=arguments[1:], config=_CONFIG)
 
 
 if __name__ == "__main__":

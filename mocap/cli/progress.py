@@ -1,8 +1,9 @@
-"""Progress bars with rate and remaining time."""
+"""What the commands say: results, warnings, errors, and progress bars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -17,10 +18,30 @@ from rich.progress import (
 )
 from rich.text import Text
 
-console = Console()
+console = Console(emoji=False, highlight=False)
 """Where results go."""
-errors = Console(stderr=True)
+errors = Console(stderr=True, emoji=False, highlight=False)
 """Where progress, warnings and errors go."""
+
+
+def say(text: str, style: str = "") -> None:
+    """Prints a result as it is: no mark-up is read in it, and no line is broken."""
+    console.print(Text(text, style), soft_wrap=True)
+
+
+def say_error(text: str, kind: str = "error", style: str = "bold red") -> None:
+    """Prints an error or warning in one line, as it is."""
+    line = " ".join(text.splitlines())
+    errors.print(Text.assemble((f"{kind}: ", style), line), soft_wrap=True)
+
+
+class ErrorConsoleHandler(logging.Handler):
+    """Shows log records of the library as warnings and errors of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record."""
+        style = "bold red" if record.levelno >= logging.ERROR else "yellow"
+        say_error(self.format(record), record.levelname.lower(), style)
 
 
 class _RateColumn(ProgressColumn):
@@ -33,7 +54,7 @@ class _RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int, int | None], None]]:
+def progress_bar(what: str, total: int | None) -> Generator[Callable[[int, int | None], None]]:
     """Shows a bar while the block runs.
 
     Args:

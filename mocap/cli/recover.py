@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import tyro
-
-from mocap.cli.progress import console
-from mocap.files import check_input, check_output
-from mocap.storage.session_reader import recover_session
+from mocap.cli.options import SessionPath, required
+from mocap.cli.progress import say
+from mocap.errors import OutputError
+from mocap.files import check_output
+from mocap.storage.session_reader import Session, recover_session
 
 
 @dataclass(frozen=True)
@@ -19,17 +20,21 @@ class Recover:
     The other mocap commands read such a session as it is.
     """
 
-    session: tyro.conf.Positional[Path]
+    session: SessionPath
     """The session file."""
-    out: Path
-    """The file to write (.h5)."""
+    out: Annotated[Path, required("NEW.h5")]
+    """The file to write."""
     overwrite: bool = False
     """Replace an existing file."""
 
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
-        check_input(self.session, "session")
+        # Opened first, so that a file which is no session is not copied.
+        with Session(self.session):
+            pass
+        if self.out.exists() and self.out.samefile(self.session):
+            raise OutputError(f"--out is the session itself, {self.out}; name another file")
         check_output(self.out, overwrite=self.overwrite)
         recover_session(self.session, self.out)
-        console.print(f"{self.out}", soft_wrap=True)
+        say(str(self.out))
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,14 +15,16 @@ import tyro
 
 from calibration.image_size import fit_camera_to_image_size
 from capture.detectors import detector_skeleton
-from capture.rig_videos import LengthRule, check_videos_known, common_length, find_videos
+from capture.rig_videos import LengthRule, check_videos_known, common_end_s, find_videos
 from capture.supervisor import CameraJob, CameraReport, Supervisor
-from capture.video import Pace, VideoInfo, probe_video
+from capture.video import Pace
+from capture.video_probe import VideoInfo, probe_video
 from mocap.cli.interrupt import Interruption
-from mocap.cli.progress import progress_bar
+from mocap.cli.options import option, required
+from mocap.cli.progress import progress_bar, say_error
 from mocap.cli.summary import print_summary, run_summary
 from mocap.cli.versions import software_versions
-from mocap.errors import InputError, RigError
+from mocap.errors import InputError, OutputError, RigError, WorkerError
 from mocap.files import check_output
 from mocap.model import FrameSet, Rig, Skeleton
 from mocap.pipeline.reconstructor import ReconstructionConfig, Reconstructor
@@ -37,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 EXIT_CAMERA_LOST = 3
 EXIT_INTERRUPTED = 130
+DEFAULT_RATE_HZ = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,38 +51,37 @@ class Run:
     process per camera finds the people in the images; this process matches them across the views,
     triangulates, and writes the session, which 'mocap view' shows and 'mocap export' converts.
 
+    Example: mocap run --rig rig.toml --videos FOLDER --out session.h5
+
     Exit codes: 0 all went well, 2 an input or output is not usable, 3 a camera was lost (the
     session holds what the others saw), 130 interrupted (the session holds what was done so far).
     """
 
-    rig: Path
-    """Calibration of the cameras: our rig TOML, or a file of aniposelib, FreeMoCap, Pose2Sim or
-    Qualisys (.qca.txt)."""
-    out: Path
-    """The session file to write (.h5)."""
-    videos: tuple[Path, ...] = ()
+    rig: Annotated[Path, required("RIG")]
+    """Calibration: our TOML, or a file of aniposelib, FreeMoCap, Pose2Sim or Qualisys (qca.txt)."""
+    out: Annotated[Path, required("SESSION.h5")]
+    """The session file to write."""
+    videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
     """A folder with one video per camera, or the videos themselves; named after the cameras."""
-    observations: Path | None = None
-    """2D people in an NPZ file, instead of videos; see docs/formats.md."""
-    cameras: tuple[str, ...] = ()
+    observations: Annotated[Path | None, option("OBS.npz")] = None
+    """2D people, instead of videos; see docs/formats.md."""
+    cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
     """Use only these cameras of the rig. Default: all."""
-    detector: str = "mediapipe"
-    """What finds people in the images: mediapipe."""
-    fps: float = 30.0
-    """Frame rate of --observations, which do not state one. Videos state theirs."""
-    units: Literal["m", "mm"] | None = None
+    detector: Annotated[str, option("NAME")] = "mediapipe"
+    """Finds the people: mediapipe, or module:Class for one of your own. Default: mediapipe."""
+    fps: Annotated[float | None, option("HZ")] = None
+    """Frame rate of --observations, which do not state one. Default: 30. Videos state theirs."""
+    units: Annotated[Literal["m", "mm"] | None, option("{m,mm}")] = None
     """Unit of length of a rig file that does not state one."""
     length: LengthRule = "same"
-    """What to do with videos of different length: refuse (same), stop at the end of the shortest,
-    or go on to the end of the longest with the cameras that are left."""
+    """Videos of different length: refuse them, stop with the shortest, or read all to the end."""
     pace: Pace = "fast"
-    """fast: every frame, as quickly as possible. realtime: as if the videos were live cameras; a
-    frame set waits no longer than --max-wait-s for a camera."""
+    """fast: every frame, as quickly as possible. realtime: as if the videos were live cameras."""
     max_wait_s: float = 0.25
-    """At the pace realtime, how long a frame set waits for a late camera."""
+    """At the pace realtime: how long a late camera is waited for, in seconds."""
     overwrite: bool = False
     """Replace an existing session."""
-    reconstruction: Annotated[ReconstructionConfig, tyro.conf.OmitSubcommandPrefixes] = field(
+    reconstruction: Annotated[ReconstructionConfig, tyro.conf.arg(name="")] = field(
         default_factory=ReconstructionConfig
     )
     """How 2D people become 3D people."""
@@ -89,7 +92,11 @@ class Run:
         """Runs the command and returns its exit code."""
         started = time.perf_counter()
         if bool(self.videos) == (self.observations is not None):
-            raise InputError("pass either --videos or --observations")
+            raise InputError("pass either --videos or --observations, and not both")
+        if self.videos and self.fps is not None:
+            raise InputError("--fps is for --observations only; videos state their frame rate")
+        if not self.max_wait_s >= 0:
+            raise InputError(f"--max-wait-s is {self.max_wait_s:g}; it must not be negative")
         rig = load_rig(self.rig, units=self.units)
         all_names = rig.names
         if self.cameras:
@@ -98,18 +105,26 @@ class Run:
             raise RigError(
                 f"3D needs at least two cameras, got {len(rig)}; choose more with --cameras"
             )
-        check_output(self.out, overwrite=self.overwrite)
+        self._check_output()
         if self.observations is not None:
             return self._run_observations(self.observations, rig, started)
         if not self.cameras:
             check_videos_known(self.videos, all_names)
         return self._run_videos(rig, started)
 
+    def _check_output(self) -> None:
+        check_output(self.out, overwrite=self.overwrite)
+        inputs = (self.rig, *self.videos, *([self.observations] if self.observations else []))
+        for path in inputs:
+            if self.out.exists() and path.exists() and self.out.samefile(path):
+                raise OutputError(f"--out is one of the inputs, {path}; name another file")
+
     def _run_observations(self, path: Path, rig: Rig, started: float) -> int:
-        if not self.fps > 0:
-            raise InputError(f"--fps is {self.fps:g}; it must be positive")
+        rate_hz = DEFAULT_RATE_HZ if self.fps is None else self.fps
+        if not (rate_hz > 0 and math.isfinite(rate_hz)):
+            raise InputError(f"--fps is {rate_hz:g}; it must be a positive number")
         observations = load_observations(path)
-        sets = observations.frame_sets(rig, self.fps)
+        sets = observations.frame_sets(rig, rate_hz)
 
         def frames(*_: object) -> Iterable[FrameSet]:
             return sets
@@ -126,10 +141,12 @@ class Run:
             rig = rig.replaced(camera)
             if warning:
                 _log.warning(warning)
-        end_frame = common_length(infos, self.length)
-        jobs = [CameraJob(name, path, end_frame) for name, path in paths.items()]
-        counts = [info.frames for info in infos.values()]
-        total = max(counts) if end_frame is None else min(end_frame, max(counts))
+        end_s = common_end_s(infos, self.length)
+        end_ns = None if end_s is None else round(end_s * 1e9)
+        jobs = [CameraJob(name, path, end_ns) for name, path in paths.items()]
+        rate_hz = max(info.rate_hz for info in infos.values())
+        ends_s = end_s if end_s is not None else max(i.duration_s for i in infos.values())
+        total = min(max(i.frames for i in infos.values()), math.ceil(ends_s * rate_hz))
         with Supervisor(jobs, self.detector, self.pace) as supervisor:
 
             def frames(
@@ -137,7 +154,7 @@ class Run:
             ) -> Iterable[FrameSet]:
                 assembler = FrameSetAssembler(
                     {camera.name: camera.time_offset_s for camera in rig},
-                    round(1e9 / max(info.rate_hz for info in infos.values())),
+                    round(1e9 / rate_hz),
                     self.max_wait_s if self.pace == "realtime" else None,
                 )
                 return assemble(supervisor, assembler, writer, timing, stopped)
@@ -156,6 +173,7 @@ class Run:
         reconstructor = Reconstructor(rig, skeleton, self.reconstruction)
         reconstructor.warm_up()
         timing = RunTiming()
+        broken_off: WorkerError | None = None
         with (
             Interruption() as interruption,
             SessionWriter(
@@ -167,25 +185,37 @@ class Run:
                 overwrite=self.overwrite,
             ) as writer,
         ):
-            with progress_bar("frames", total) as progress:
-                run_frames(
-                    frames(writer, timing, interruption.requested),
-                    reconstructor,
-                    writer,
-                    timing,
-                    total=total,
-                    progress=progress,
-                    stopped=interruption.requested,
-                )
+            try:
+                with progress_bar("frames", total) as progress:
+                    run_frames(
+                        frames(writer, timing, interruption.requested),
+                        reconstructor,
+                        writer,
+                        timing,
+                        total=total,
+                        progress=progress,
+                        stopped=interruption.requested,
+                    )
+            except WorkerError as error:
+                broken_off = error
+                if not writer.frames:
+                    # Nothing was seen: an empty session would only be in the way.
+                    writer.close()
+                    self.out.unlink()
+                    raise
             smooth_s = self._smooth(writer)
             lost = {name: r.lost for name, r in reports.items() if r.lost is not None}
             summary = run_summary(
                 timing, reports, reconstructor.camera_noise, smooth_s, time.perf_counter() - started
             )
-            writer.finish(summary, interrupted=interruption.requested())
+            writer.finish(summary, interrupted=interruption.requested() or broken_off is not None)
         print_summary(self.out, summary)
+        if broken_off is not None:
+            raise broken_off
         if interruption.requested():
             return EXIT_INTERRUPTED
+        for name, error in lost.items():
+            say_error(f"camera {name!r} was lost: {error}; the session holds what the others saw")
         return EXIT_CAMERA_LOST if lost else 0
 
     def _smooth(self, writer: SessionWriter) -> float:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from capture.supervisor import CameraReport
-from mocap.cli.progress import console
+from mocap.cli.progress import console, say
 from mocap.pipeline.metrics import limb_deviation_m, valid_share
 from mocap.pipeline.session_run import RunTiming
 from mocap.storage.session_reader import Session
@@ -51,11 +53,11 @@ def print_summary(path: Path, summary: Mapping[str, Any]) -> None:
     _print_timing(summary)
     if len(summary.get("workers", {})):
         _print_cameras(summary)
-    console.print(
-        f"\nSession written to [bold]{path}[/bold]. Look at it with 'mocap view {path}', convert "
-        f"it with 'mocap export {path} --format bvh npz --out FOLDER'.",
-        soft_wrap=True,
-    )
+    print_remarks(summary)
+    name = shlex.quote(str(path))
+    say(f"\nSession written to {path}")
+    say(f"look at it:  mocap view {name}")
+    say(f"convert it:  mocap export {name} --format bvh npz --out FOLDER")
 
 
 def print_session(session: Session) -> None:
@@ -64,12 +66,12 @@ def print_session(session: Session) -> None:
     frames = session.frames
     span_s = (frames.time_ns[-1] - frames.time_ns[0]) * 1e-9 if len(frames) else 0.0
     rate = f"{frames.rate_hz:.4g} Hz" if len(frames) > 1 else "unknown rate"
-    console.print(
+    say(
         f"{len(frames)} frames ({span_s:.2f} s, {rate}), {len(session.rig)} cameras, "
         f"skeleton {session.skeleton.name}, layers {', '.join(session.layers) or 'none'}"
     )
     if not len(raw):
-        console.print("[yellow]Nobody was seen by two cameras: there are no 3D people.[/yellow]")
+        say("Nobody was seen by two cameras: there are no 3D people.", "yellow")
         return
     body = session.skeleton.indices("body", "feet")
     layer = session.best_layer
@@ -92,7 +94,7 @@ def print_session(session: Session) -> None:
     console.print(table)
     left_out = sorted(set(raw.person_ids) - set(best.person_ids))
     if left_out:
-        console.print(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
+        say(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
 
 
 def _middle(values: list[float]) -> float:
@@ -126,22 +128,13 @@ def _print_timing(summary: Mapping[str, Any]) -> None:
 
 def _print_cameras(summary: Mapping[str, Any]) -> None:
     noise = summary["camera_noise"]
-    quietest = min(noise.values())
     table = Table(title="Cameras", title_justify="left")
-    headings = ("camera", "frames", "start", "decode", "detect", "send", "noise", "remarks")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("camera", "remarks") else "right")
+    for heading in ("camera", "frames", "start", "decode", "detect", "send", "noise"):
+        table.add_column(heading, justify="left" if heading == "camera" else "right")
     for name, report in summary["workers"].items():
         frames = max(report["frames"], 1)
-        remarks: list[str] = []
-        if report["lost"]:
-            remarks.append(f"LOST: {report['lost']}")
-        elif report["restarts"]:
-            remarks.append(f"restarted {report['restarts']} time: {report['errors'][-1]}")
-        if noise[name] > NOISY_CAMERA * quietest:
-            remarks.append("disagrees with the others: calibrate it again")
         table.add_row(
-            name,
+            escape(name),
             str(report["frames"]),
             f"{report['startup_s']:.1f} s",
             *(
@@ -149,6 +142,20 @@ def _print_cameras(summary: Mapping[str, Any]) -> None:
                 for key in ("decode_s", "detect_s", "send_s")
             ),
             f"x{noise[name]:.2f}",
-            "; ".join(remarks),
         )
     console.print(table)
+
+
+def print_remarks(summary: Mapping[str, Any]) -> None:
+    """Prints what went wrong with single cameras; nothing where all went well."""
+    noise = summary.get("camera_noise", {})
+    for name, report in summary.get("workers", {}).items():
+        if report["restarts"]:
+            say(f"camera {name}: its worker was started again ({report['errors'][0]})", "yellow")
+        if report["lost"]:
+            say(f"camera {name}: lost after {report['frames']} frames ({report['lost']})", "red")
+        if report.get("dropped"):
+            say(f"camera {name}: {report['dropped']} foreign messages were dropped", "yellow")
+    for name, value in noise.items():
+        if value > NOISY_CAMERA * min(noise.values()):
+            say(f"camera {name}: disagrees with the others; calibrate it again", "yellow")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import tyro
-
-from mocap.cli.progress import console, progress_bar
+from mocap.cli.options import SessionPath, option
+from mocap.cli.progress import progress_bar, say
 from mocap.files import check_output
 from mocap.storage.session_reader import Session
 
@@ -19,20 +18,22 @@ class View:
 
     Without --render and --snapshot a window opens; its keys are shown in it and in
     docs/viewer.md. Those two options need no display.
+
+    Example: mocap view session.h5 --snapshot people.png
     """
 
-    session: tyro.conf.Positional[Path]
+    session: SessionPath
     """The session file."""
-    render: Path | None = None
-    """Write a video (.mp4) instead of opening a window."""
-    snapshot: Path | None = None
-    """Write a picture (.png) instead of opening a window."""
-    layer: Literal["raw", "smooth"] | None = None
-    """Default: smooth if the session has it."""
-    frame: int | None = None
+    render: Annotated[Path | None, option("VIDEO.mp4")] = None
+    """Write a video instead of opening a window."""
+    snapshot: Annotated[Path | None, option("PICTURE.png")] = None
+    """Write a picture instead of opening a window."""
+    layer: Annotated[Literal["raw", "smooth"] | None, option("{raw,smooth}")] = None
+    """As triangulated, or smoothed with short gaps filled. Default: smooth if there is one."""
+    frame: Annotated[int | None, option("NUMBER")] = None
     """Frame number of the snapshot. Default: one in the middle with the most people."""
-    size: tuple[int, int] = (1280, 720)
-    """Width and height of the picture, in pixels."""
+    size: Annotated[tuple[int, int], option("WIDTH HEIGHT")] = (1280, 720)
+    """Size of the pictures, in pixels. Default: 1280 720."""
     overwrite: bool = False
     """Replace existing files."""
 
@@ -49,13 +50,13 @@ class View:
                 viewer.render_snapshot(
                     session, self.snapshot, layer=layer, frame=self.frame, size=self.size
                 )
-                console.print(f"{self.snapshot}", soft_wrap=True)
+                say(str(self.snapshot))
             if self.render is not None:
                 with progress_bar("frames", len(session.frames)) as progress:
                     viewer.render_video(
                         session, self.render, layer=layer, size=self.size, progress=progress
                     )
-                console.print(f"{self.render}", soft_wrap=True)
+                say(str(self.render))
             if self.render is None and self.snapshot is None:
                 viewer.open_window(session, layer=layer)
         return 0

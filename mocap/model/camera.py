@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Intrinsics:
             raise ValueError(f"focal lengths are {matrix[0, 0]:g}, {matrix[1, 1]:g}, not positive")
         if not np.allclose(matrix[2], (0, 0, 1)) or matrix[1, 0] != 0:
             raise ValueError("matrix is not of the form [[fx, s, cx], [0, fy, cy], [0, 0, 1]]")
+        if self.lens not in get_args(LensModel):
+            raise ValueError(f"lens is {self.lens!r}, expected one of {get_args(LensModel)}")
         n = len(distortions)
         if self.lens == "pinhole" and n not in PINHOLE_DISTORTION_LENGTHS:
             raise ValueError(
@@ -111,8 +113,10 @@ class Camera:
         if not np.isfinite(pose).all():
             raise ValueError("pose holds NaN or infinity")
         rotation = pose[:3, :3]
-        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or (
-            np.linalg.det(rotation) < 0
+        if (
+            not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
+            or np.linalg.det(rotation) < 0
+            or not np.allclose(pose[3], (0, 0, 0, 1), atol=1e-6)
         ):
             raise ValueError("pose is not a rotation and a translation")
         if not math.isfinite(self.time_offset_s):

@@ -24,6 +24,7 @@ VERSION = 1
 MAX_HEADER_BYTES = 64 * 1024
 MAX_PEOPLE = 1000
 MAX_KEYPOINTS = 10_000
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def decode(frames: Sequence[bytes], token: str) -> Message:
         raise MessageError(f"a message whose header is not JSON ({error})") from error
     if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
         raise MessageError("a message of another program")
-    if header.get("version") != VERSION:
+    if type(header.get("version")) is not int or header["version"] != VERSION:
         raise MessageError(
             f"a message of version {header.get('version')!r}, expected {VERSION}; "
             f"run the same release everywhere"
@@ -145,13 +146,18 @@ def decode(frames: Sequence[bytes], token: str) -> Message:
         raise MessageError("a message without fields")
     if kind == "observation":
         return _decode_observation(header, fields, frames[1:])
-    if kind not in _SIMPLE:
+    if not isinstance(kind, str) or kind not in _SIMPLE:
         raise MessageError(f"a message of unknown type {kind!r}")
     if len(frames) != 1:
         raise MessageError(f"a message of type {kind!r} with {len(frames) - 1} arrays")
     cls = _SIMPLE[kind]
-    _check_fields(fields, {name: f.type for name, f in cls.__dataclass_fields__.items()})
-    return cls(**fields)
+    types = {name: str(f.type) for name, f in cls.__dataclass_fields__.items()}
+    _check_fields(fields, types)
+    # JSON does not tell 2 from 2.0.
+    values: dict[str, Any] = {
+        name: float(value) if types[name] == "float" else value for name, value in fields.items()
+    }
+    return cls(**values)
 
 
 def _check_fields(fields: dict[str, Any], types: dict[str, Any]) -> None:
@@ -160,6 +166,8 @@ def _check_fields(fields: dict[str, Any], types: dict[str, Any]) -> None:
     for name, type_name in types.items():
         value, wanted = fields[name], _FIELD_TYPES[str(type_name)]
         wrong = not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)
+        # No number here needs more than 64 bits, and none could be stored.
+        wrong = wrong or (isinstance(value, int) and not _LOWEST <= value <= _HIGHEST)
         if wrong or (isinstance(value, float) and not math.isfinite(value)):
             raise MessageError(f"a message whose field {name!r} is {value!r}")
 
@@ -168,6 +176,8 @@ def _decode_observation(
     header: dict[str, Any], fields: dict[str, Any], buffers: Sequence[bytes]
 ) -> Observation:
     _check_fields(fields, {"camera": "str", "frame_index": "int", "time_ns": "int"})
+    if fields["frame_index"] < 0:
+        raise MessageError(f"an observation whose frame_index is {fields['frame_index']}")
     specs = header.get("arrays")
     if not isinstance(specs, list) or len(specs) != len(_ARRAYS) or len(buffers) != len(_ARRAYS):
         raise MessageError(f"an observation with {len(buffers)} arrays, expected {len(_ARRAYS)}")

@@ -8,6 +8,7 @@ ordered differently in Halpe-26 and COCO-WholeBody.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mocap.errors import SkeletonError, valid_choices
 from mocap.model.skeleton import Skeleton
@@ -43,7 +44,7 @@ def _hand_bones(side: str) -> tuple[tuple[str, str], ...]:
     bones: list[tuple[str, str]] = []
     for finger in range(5):
         chain = (names[0], *names[1 + 4 * finger : 5 + 4 * finger])
-        bones += list(zip(chain[:-1], chain[1:], strict=True))
+        bones += list(pairwise(chain))
     return tuple(bones)
 
 
@@ -183,15 +184,11 @@ _BLAZEPOSE_FEET = tuple(
 BLAZEPOSE_WHOLEBODY = _skeleton(
     "blazepose_wholebody",
     (*_BLAZEPOSE, *hand_keypoints("left"), *hand_keypoints("right"), *FACE_POINTS),
-    _HEAD_BONES
-    + (("left_mouth", "right_mouth"),)
-    + _TORSO_BONES
-    + _LIMB_BONES
-    + _BLAZEPOSE_FEET
-    + _HAND_LINKS
-    + _hand_bones("left")
-    + _hand_bones("right")
-    + _FACE_BONES,
+    (
+        *(*_HEAD_BONES, ("left_mouth", "right_mouth"), *_TORSO_BONES, *_LIMB_BONES),
+        *(*_BLAZEPOSE_FEET, *_HAND_LINKS, *_hand_bones("left"), *_hand_bones("right")),
+        *_FACE_BONES,
+    ),
 )
 
 SKELETONS: dict[str, Skeleton] = {

@@ -50,8 +50,10 @@ def smooth_motion(raw: Motion, frames: FrameTable, config: SmoothingConfig) -> M
     ]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts] or [getattr(raw, name)[:0]])
-        for name in ("frame", "time_s", "person_id", "points_m", "covariance_m2")
-        + ("reprojection_px", "n_views")
+        for name in (
+            *("frame", "time_s", "person_id", "points_m", "covariance_m2"),
+            *("reprojection_px", "n_views"),
+        )
     }
     order = np.lexsort((columns["person_id"], columns["frame"]))
     return Motion(raw.skeleton, **{name: values[order] for name, values in columns.items()})

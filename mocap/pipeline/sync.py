@@ -39,6 +39,8 @@ class FrameSetAssembler:
         self._tolerance_ns = period_ns // 2
         self._max_wait_s = max_wait_s
         self._last_time_ns: int | None = None
+        self._last_end_ns = 0
+        self._last_cameras: frozenset[str] = frozenset()
         self._last_number = -1
 
     def wanted(self) -> list[str]:
@@ -57,12 +59,15 @@ class FrameSetAssembler:
             now_s: the time of arrival on any steady clock.
 
         Returns:
-            False if its instant has already been given out: it came too late and is not used.
+            False if the set it belongs to has already been given out: it came too late and is not
+            used.
         """
         time_ns = observation.time_ns - self._offset_ns[observation.camera]
         last = self._last_time_ns
-        if last is not None and time_ns <= last - self._tolerance_ns:
-            return False
+        if last is not None:
+            missed = observation.camera not in self._last_cameras
+            if time_ns <= (max(last, self._last_end_ns) if missed else last):
+                return False
         self._waiting[observation.camera].append((time_ns, now_s, observation))
         return True
 
@@ -84,18 +89,22 @@ class FrameSetAssembler:
         sets: list[FrameSet] = []
         while (heads := [w[0] for w in self._waiting.values() if w]) and self._may_go(heads, now_s):
             start = min(time_ns for time_ns, _, _ in heads)
+            end = start + self._tolerance_ns
             members = [
                 waiting.popleft()
                 for waiting in self._waiting.values()
-                if waiting and waiting[0][0] <= start + self._tolerance_ns
+                if waiting and waiting[0][0] <= end
             ]
-            time_ns = round(fmean(t for t, _, _ in members))
+            time_ns = start + round(fmean(t - start for t, _, _ in members))
             # The number counts frames of the session clock, so that a gap in time shows in it.
             step = 1
             if self._last_time_ns is not None:
                 step = max(1, round((time_ns - self._last_time_ns) / self._period_ns))
+                # Only a camera whose clock stumbles gets here with an earlier time.
+                time_ns = max(time_ns, self._last_time_ns + 1)
             self._last_number += step
-            self._last_time_ns = time_ns
+            self._last_time_ns, self._last_end_ns = time_ns, end
+            self._last_cameras = frozenset(o.camera for _, _, o in members)
             sets.append(FrameSet(self._last_number, time_ns, {o.camera: o for _, _, o in members}))
         return sets
 

@@ -9,6 +9,7 @@ optionally `score` (N).
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from mocap.model import Detections, FrameSet, Observation, Rig, Skeleton, skelet
 
 _REQUIRED = ("joint_names", "camera_names", "frame_ids", "frame", "camera", "keypoints")
 _HIGHEST_CONFIDENCE = 1.5
+# TypeError and AttributeError are what np.load's results of other kinds give: a single array.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, TypeError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError),
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def load_observations(path: Path) -> ObservationFile:
     try:
         with np.load(path, allow_pickle=False) as archive:
             data = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise ObservationError(
             f"{path} is not an NPZ of plain arrays ({error}); write it with numpy.savez"
         ) from error
@@ -115,18 +121,32 @@ def load_observations(path: Path) -> ObservationFile:
         raise ObservationError(
             f"{path} lacks {', '.join(missing)}; it needs {valid_choices(_REQUIRED)}"
         )
+    for name in ("joint_names", "camera_names"):
+        if data[name].ndim != 1:
+            raise ObservationError(f"{path}: {name} has shape {data[name].shape}, expected a list")
     try:
         skeleton = skeleton_of_keypoints([str(n) for n in data["joint_names"]])
     except SkeletonError as error:
         raise SkeletonError(f"{path}: {error}") from error
-    frame, camera = data["frame"], data["camera"]
+    for name, kinds, what in (
+        *((name, "iu", "whole numbers") for name in ("frame_ids", "frame", "camera")),
+        *((name, "iuf", "numbers") for name in ("keypoints", "score", "image_size")),
+    ):
+        if name in data and data[name].dtype.kind not in kinds:
+            raise ObservationError(f"{path}: {name} is {data[name].dtype}, expected {what}")
+    frame, camera, frame_ids = (
+        data[name].astype(np.int64) for name in ("frame", "camera", "frame_ids")
+    )
     keypoints = np.array(data["keypoints"], np.float64)
     names = tuple(str(n) for n in data["camera_names"])
-    frame_ids = np.asarray(data["frame_ids"])
-    score = np.asarray(data.get("score", np.ones(len(frame))), np.float64)
-    n, k = len(frame), len(skeleton)
+    if len(set(names)) != len(names):
+        raise ObservationError(f"{path}: camera_names names a camera twice; rename one of them")
+    n, k = frame.size, len(skeleton)
+    score = np.asarray(data.get("score", np.ones(n)), np.float64)
     sizes = data.get("image_size")
     for what, got, expected in (
+        ("frame_ids", frame_ids.shape, (frame_ids.size,)),
+        ("frame", frame.shape, (n,)),
         ("keypoints", keypoints.shape, (n, k, 3)),
         ("camera", camera.shape, (n,)),
         ("score", score.shape, (n,)),

@@ -163,7 +163,7 @@ class Session:
             data["points_m"],
             data["covariance_m2"],
             data["reprojection_px"],
-            data["n_views"],
+            data["n_views"].astype(np.int64),
         )
 
     def views(self) -> dict[str, np.ndarray]:

@@ -36,6 +36,16 @@ DEFAULT_CLIP = Path(__file__).resolve().parents[3] / "shared/data/pose2sim_singl
 MIN_CONFIDENCE = 0.3
 
 
+def make_session(folder: Path, clip: Path = DEFAULT_CLIP) -> Path:
+    """Runs the main job on a clip."""
+    path = folder / "session.h5"
+    arguments = ["run", "--rig", str(clip / "calibration/Calib.qca.txt")]
+    arguments += ["--videos", str(clip / "videos"), "--out", str(path)]
+    if mocap(arguments) != 0:
+        raise SystemExit("the run failed")
+    return path
+
+
 def without_camera(session: Session, name: str, layer: str) -> Motion:
     """Raw or smooth layer of the session without one camera."""
     others = [n for n in session.rig.names if n != name]
@@ -122,13 +132,7 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, default=DEFAULT_CLIP)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = options.session
-        if path is None:
-            path = Path(folder) / "session.h5"
-            arguments = ["run", "--rig", str(options.clip / "calibration/Calib.qca.txt")]
-            arguments += ["--videos", str(options.clip / "videos"), "--out", str(path)]
-            if mocap(arguments) != 0:
-                raise SystemExit("the run failed")
+        path = options.session or make_session(Path(folder), options.clip)
         with Session(path) as session:
             print_report("quality", measure(session))
 

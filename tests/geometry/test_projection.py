@@ -122,7 +122,7 @@ def test_fisheye_jacobian_on_the_axis_and_beside_it():
     d = packed(FISHEYE)
     on_axis = np.array([0.0, 0.0, 2.0])
     expected = MATRIX[:2] @ np.diag([0.5, 0.5, 0.0])
-    for point in (on_axis, on_axis + (1e-7, 0, 0)):
+    for point in (on_axis, on_axis + np.array([1e-7, 0, 0])):
         jacobian = projection_jacobian(point, MATRIX, d, True, np.eye(4))
         np.testing.assert_allclose(jacobian, expected, atol=1e-3)
         compiled = np.empty((2, 3))

@@ -1,0 +1,1 @@
+"""Synthetic scenes with ground truth: bodies, motions, rigs and rendering."""
