@@ -9,7 +9,7 @@ fourth frame and one that keeps every eighth agree in every eighth.
 from __future__ import annotations
 
 MAX_STRIDE = 64
-_CALM_FRAMES = 16
+_CALM_FRAMES = 8
 
 
 class Pacer:

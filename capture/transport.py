@@ -176,7 +176,11 @@ class Sender:
             raise WorkerError(f"cannot send to the central node: {error}") from error
         return True
 
-    def close(self) -> None:
-        """Closes the socket after what was sent has left, or after two seconds."""
-        self._socket.close()
+    def close(self, *, at_once: bool = False) -> None:
+        """Closes the socket after what was sent has left, or after two seconds.
+
+        Args:
+            at_once: throws away what has not left yet.
+        """
+        self._socket.close(0 if at_once else None)
         self._context.term()

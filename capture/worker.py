@@ -201,7 +201,7 @@ def main() -> int:
             pass
         return code
     finally:
-        sender.close()
+        sender.close(at_once=orders.stop.is_set())
 
 
 def _work(config: WorkerConfig, orders: Orders, sender: Sender, started: float) -> int:

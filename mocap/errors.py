@@ -43,6 +43,10 @@ class SessionError(InputError):
     """A session file cannot be read or written."""
 
 
+class StudioError(InputError):
+    """A synthetic scene cannot be made as described."""
+
+
 class OutputError(MocapError):
     """An output cannot be written."""
 

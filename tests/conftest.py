@@ -26,8 +26,9 @@ os.environ["NUMBA_CACHE_DIR"] = str(
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Shapes and types of the core are checked while the tests run, and only then. Left out are the
-# kernels, since numba cannot take a checked function, and mocap.model, whose classes check their
-# arrays themselves: a check before that would hide theirs from the tests.
+# kernels, since numba cannot take a checked function; mocap.model, whose classes check their arrays
+# themselves: a check before that would hide theirs from the tests; and what takes protocols, which
+# cannot be checked at run time.
 install_import_hook(
     [
         "mocap.arrays",
@@ -36,7 +37,10 @@ install_import_hook(
         "mocap.geometry.projection",
         "mocap.geometry.rotations",
         "mocap.geometry.triangulation",
-        "mocap.pipeline",
+        "mocap.pipeline.metrics",
+        "mocap.pipeline.reconstructor",
+        "mocap.pipeline.smooth",
+        "mocap.pipeline.sync",
         "mocap.reconstruction",
         "mocap.storage",
         "mocap.tracking",

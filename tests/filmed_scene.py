@@ -65,7 +65,9 @@ class Scene:
     frames: int
     truth: np.ndarray
 
-    def script(self, monkeypatch: pytest.MonkeyPatch, cameras: dict[str, Any] | None = None) -> None:
+    def script(
+        self, monkeypatch: pytest.MonkeyPatch, cameras: dict[str, Any] | None = None
+    ) -> None:
         """Tells the scripted detector what to do; see there."""
         path = self.folder / "script.json"
         path.write_text(json.dumps({"keypoints": "people.npz", "cameras": cameras or {}}))
@@ -92,8 +94,8 @@ class Scene:
         }
 
 
-def film(folder: Path, *, cameras: int = 3, frames: int = 12) -> Scene:
-    """Makes a scene."""
+def film(folder: Path, *, cameras: int = 3, frames: int = 12, people: int = 1) -> Scene:
+    """Makes a scene; `people` stand in one another, so that messages get larger."""
     rig = small_rig(cameras)
     truth = walk(frames)
     pixels = project_rig(truth, rig)
@@ -102,7 +104,8 @@ def film(folder: Path, *, cameras: int = 3, frames: int = 12) -> Scene:
     for name in rig.names:
         write_video(videos / f"{name}.mp4", frames, rate=RATE_HZ)
     arrays: dict[str, Any] = {
-        name: pixels[c][:, None].astype(np.float32) for c, name in enumerate(rig.names)
+        name: np.repeat(pixels[c][:, None], people, axis=1).astype(np.float32)
+        for c, name in enumerate(rig.names)
     }
     np.savez(folder / "people.npz", **arrays)
     save_rig(rig, folder / "rig.toml")

@@ -38,7 +38,7 @@ class ScriptedDetector:
         with np.load(self._path.parent / self._script["keypoints"]) as data:
             self._keypoints = {name: data[name] for name in data.files}
 
-    def prepare(self, stream: str, size: tuple[int, int]) -> None:
+    def prepare(self, stream: str, size: tuple[int, int]) -> None:  # noqa: ARG002
         self._fail(stream, -1)
 
     def detect(self, frames: Sequence[tuple[str, Frame]]) -> list[Detections]:

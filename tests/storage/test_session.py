@@ -204,13 +204,6 @@ def test_late_observations_are_kept_but_belong_to_no_frame(tmp_path, rig):
         assert (table["keypoints_px"][row[0]] == 5.0).all()
 
 
-RECORD = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from storage_case import *
-"""
-
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -281,7 +274,7 @@ def test_a_kill_loses_at_most_the_last_second(tmp_path):
         assert count > during
         assert session.status == layout.STATUS_RECORDING
         assert session.summary == {}
-    with pytest.raises(OSError, match="unable to"):
+    with pytest.raises(OSError, match="already open for write"):
         h5py.File(path, "r")
     copy = tmp_path / "recovered.h5"
     recover_session(path, copy)
@@ -368,7 +361,7 @@ def test_a_session_that_another_writer_has_open_is_not_replaced(tmp_path, rig):
 
 
 def test_a_failed_start_leaves_no_file(tmp_path, rig, monkeypatch):
-    monkeypatch.setattr(session_writer, "rig_to_toml", lambda rig: 1 / 0)
+    monkeypatch.setattr(session_writer, "rig_to_toml", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         writer(tmp_path / "s.h5", rig)
     assert not (tmp_path / "s.h5").exists()
