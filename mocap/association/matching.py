@@ -16,24 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from mocap.arrays import Float, Int
 from mocap.association.rays import point_to_ray, ray_to_ray
 from mocap.model import Skeleton
-
-
-@dataclass(frozen=True)
-class AssociationConfig:
-    """When two 2D people may be the same person."""
-
-    min_keypoints: int = 4
-    """A 2D person needs this many association keypoints, and a pair this many in common."""
-    min_confidence: float = 0.2
-    """Keypoints of lower confidence do not count."""
-    max_track_distance_m: float = 0.25
-    """Mean distance of a known person's keypoints to the rays of a 2D person, at most."""
-    max_pair_distance_m: float = 0.12
-    """Mean distance between the rays of two 2D people, at most."""
-    cap_m: float = 0.5
-    """Distances of single keypoints are cut at this value."""
-    mirror_penalty_m: float = 0.04
-    """Added when two people only fit with left and right exchanged in one of them."""
+from mocap.model.config import AssociationConfig
 
 
 @dataclass(frozen=True)

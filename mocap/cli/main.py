@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 import logging
 import sys
@@ -14,25 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 import mocap
-from mocap.cli.doctor import Doctor
-from mocap.cli.export import Export
-from mocap.cli.info import Info
+from mocap.cli.exit_codes import EXIT_INTERRUPTED
 from mocap.cli.interrupt import EndAtOnce
 from mocap.cli.progress import ErrorConsoleHandler, console, errors, say, say_error
-from mocap.cli.recover import Recover
-from mocap.cli.run import EXIT_INTERRUPTED, Run
-from mocap.cli.view import View
 from mocap.errors import InputError, MocapError, OutputError
 
-COMMANDS: dict[str, type[Any]] = {
-    "run": Run,
-    "export": Export,
-    "view": View,
-    "info": Info,
-    "recover": Recover,
-    "doctor": Doctor,
+COMMANDS: dict[str, str] = {
+    "run": "mocap.cli.run:Run",
+    "export": "mocap.cli.export:Export",
+    "view": "mocap.cli.view:View",
+    "info": "mocap.cli.info:Info",
+    "recover": "mocap.cli.recover:Recover",
+    "doctor": "mocap.cli.doctor:Doctor",
 }
-"""The commands by name."""
+"""The commands by name. Only the one that is called is imported: it starts sooner."""
 
 _CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
 
@@ -72,6 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def load_command(name: str) -> type[Any]:
+    """The class of a command, which is its interface."""
+    module, attribute = COMMANDS[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def _print_overview() -> None:
     say("usage: mocap COMMAND [options]\n")
     say("Multi-view markerless 3D motion capture for ordinary cameras.\n")
@@ -82,8 +84,10 @@ def _print_overview() -> None:
         )
     )
     table = Table.grid(padding=(0, 3))
-    for name, command in COMMANDS.items():
-        summary = " ".join(inspect.cleandoc(command.__doc__ or "").split("\n\n")[0].split())
+    for name in COMMANDS:
+        summary = " ".join(
+            inspect.cleandoc(load_command(name).__doc__ or "").split("\n\n")[0].split()
+        )
         table.add_row(f"  {name}", summary)
     console.print(table)
     say("\n'mocap COMMAND --help' explains a command, 'mocap --version' tells the version.")
@@ -101,7 +105,7 @@ def _parse(arguments: list[str]) -> Any:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"there is no command {name!r}; commands are {', '.join(COMMANDS)}{hint}")
-    return tyro.cli(COMMANDS[name], prog=f"mocap {name}", args=arguments[1:], config=_CONFIG)
+    return tyro.cli(load_command(name), prog=f"mocap {name}", args=arguments[1:], config=_CONFIG)
 
 
 if __name__ == "__main__":

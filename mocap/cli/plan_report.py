@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GREY = "#6b6b6b"
 _NEW = "#d9730d"
-_LEVELS_MM = (2, 3, 5, 7, 10, 14, 20, 30, 40, 60, 100, 150, 200, 300)
+_LEVELS = 10
 _CAMERA_M = 0.28
 
 
@@ -159,8 +159,8 @@ def plan_picture(rig: Rig, volume: Volume, plan: Plan, title: str) -> bytes:
     grid.update(left=0.055, right=0.94, top=0.9, bottom=0.06, wspace=0.13, hspace=0.2)
     figures = map_figures(plan.errors)
     headline = (
-        f"Expected error {_mm(figures['median_mm'])} in the middle, {_mm(figures['p90_mm'])} in 90 % "
-        f"of the volume, blind {_percent(figures['blind_share'])}"
+        f"Expected error: median {_mm(figures['median_mm'])}, at most {_mm(figures['p90_mm'])} in "
+        f"90 % of what is seen; blind {_percent(figures['blind_share'])} of the volume"
     )
     figure.text(0.015, 0.972, headline, fontsize=15, fontweight="bold", va="center")
     figure.text(0.015, 0.946, title, fontsize=10, color=_GREY, va="center")
@@ -177,7 +177,7 @@ def plan_picture(rig: Rig, volume: Volume, plan: Plan, title: str) -> bytes:
     _plain(views, "Fewest cameras that see any height of the place")
     _draw_views(views, plan.errors)
     for axes in (now, views, later):
-        _draw_room(axes, volume, [*rig], plan.more.camera if axes is later else None)
+        _draw_room(axes, volume, rig, plan.more.camera, shown=axes is later)
     _draw_scores(bars, plan)
     content = io.BytesIO()
     figure.savefig(content, format="png")
@@ -190,17 +190,19 @@ def _plain(axes: Axes, title: str) -> None:
 
 
 def _levels(plan: Plan) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
     values = np.concatenate(
         [1000 * errors.by_place_m.ravel() for errors in (plan.errors, plan.more.errors)]
     )
     values = values[np.isfinite(values)]
     if not len(values):
         return []
-    low, high = float(values.min()), float(values.max())
-    inner = [float(v) for v in _LEVELS_MM if low < v < high]
-    if len(inner) < 3:
-        return np.linspace(0.98 * low, 1.02 * high, 7).tolist()
-    return [0.98 * low, *inner, 1.02 * high]
+    # A few places at the edge of the view are far worse than all others.
+    low, high = float(values.min()), float(np.quantile(values, 0.97))
+    if high - low < 0.1:
+        high = low + 0.1
+    return MaxNLocator(_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high).tolist()
 
 
 def _draw_errors(axes: Axes, errors: ErrorMap, levels: list[float]) -> QuadContourSet | None:
@@ -211,13 +213,13 @@ def _draw_errors(axes: Axes, errors: ErrorMap, levels: list[float]) -> QuadConto
     axes.add_patch(_rectangle(x, y, facecolor="#4a4a4a"))
     if levels and np.isfinite(place).sum() > 3:
         masked = np.ma.masked_invalid(place.T)
-        drawn = axes.contourf(x, y, masked, levels=levels, cmap="viridis_r", extend="neither")
-        lines = axes.contour(x, y, masked, levels=levels[1:-1], colors="white", linewidths=0.7)
+        drawn = axes.contourf(x, y, masked, levels=levels, cmap="viridis_r", extend="max")
+        lines = axes.contour(x, y, masked, levels=levels, colors="white", linewidths=0.7)
         axes.clabel(lines, fmt="%.3g", fontsize=8)
     if some.any():
         axes.contourf(x, y, some.T, levels=[0.5, 1.5], colors="none", hatches=["////"])
         note = "hatched: blind at some height; dark: at every height"
-        axes.text(0.01, 0.01, note, transform=axes.transAxes, fontsize=8.5, color=_GREY)
+        axes.text(0.99, 0.01, note, transform=axes.transAxes, ha="right", fontsize=9, color=_GREY)
     return drawn
 
 
@@ -228,24 +230,17 @@ def _draw_views(axes: Axes, errors: ErrorMap) -> None:
         *(errors.x_m[0] - step_x, errors.x_m[-1] + step_x),
         *(errors.y_m[0] - step_y, errors.y_m[-1] + step_y),
     )
-    axes.imshow(
-        fewest.T, origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=max(4, fewest.max())
+    most = max(4, int(fewest.max()))
+    image = axes.imshow(
+        fewest.T, origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1.4 * most
     )
-    stride_x, stride_y = (max(1, n // 9) for n in fewest.shape)
+    image.set_clip_path(_rectangle(errors.x_m, errors.y_m, transform=axes.transData))
+    stride_x, stride_y = (math.ceil(n / 11) for n in fewest.shape)
     for i in range(stride_x // 2, fewest.shape[0], stride_x):
         for j in range(stride_y // 2, fewest.shape[1], stride_y):
             colour = "#c02020" if fewest[i, j] < MIN_VIEWS else "#10304f"
-            if fewest[i, j] > 0.6 * max(4, fewest.max()):
-                colour = "white"
-            axes.text(
-                errors.x_m[i],
-                errors.y_m[j],
-                str(fewest[i, j]),
-                color=colour,
-                ha="center",
-                va="center",
-                fontsize=9,
-            )
+            place, style = (errors.x_m[i], errors.y_m[j]), {"ha": "center", "va": "center"}
+            axes.text(*place, str(fewest[i, j]), color=colour, fontsize=9, **style)
 
 
 def _rectangle(x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
@@ -255,26 +250,27 @@ def _rectangle(x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
     return Rectangle((float(x[0]), float(y[0])), *size, **style)
 
 
-def _draw_room(axes: Axes, volume: Volume, cameras: list[Camera], more: Camera | None) -> None:
+def _draw_room(axes: Axes, volume: Volume, rig: Rig, more: Camera, *, shown: bool) -> None:
     box = np.array([volume.low, volume.high])[:, :2]
     axes.add_patch(_rectangle(box[:, 0], box[:, 1], fill=False, edgecolor="black", linewidth=1.2))
-    everyone = [*cameras, *([more] if more else [])]
-    for camera in everyone:
-        _draw_camera(axes, camera, _NEW if camera is more else "black")
-    points = np.vstack([box, [camera.center_world[:2] for camera in everyone]])
-    margin = 0.06 * float(np.ptp(points, axis=0).max()) + _CAMERA_M
-    axes.set_xlim(points[:, 0].min() - margin, points[:, 0].max() + margin)
-    axes.set_ylim(points[:, 1].min() - margin, points[:, 1].max() + margin)
+    for camera in rig:
+        _draw_camera(axes, camera, volume, "black")
+    if shown:
+        _draw_camera(axes, more, volume, _NEW)
+    points = np.vstack([box, [camera.center_world[:2] for camera in (*rig, more)]])
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    reach = 0.6 * float(np.ptp(points, axis=0).max()) + _CAMERA_M
+    axes.set_xlim(middle[0] - reach, middle[0] + reach)
+    axes.set_ylim(middle[1] - reach, middle[1] + reach)
     axes.set_aspect("equal")
     axes.set_xlabel("x (m)")
     axes.set_ylabel("y (m)")
 
 
-def _draw_camera(axes: Axes, camera: Camera, colour: str) -> None:
+def _draw_camera(axes: Axes, camera: Camera, volume: Volume, colour: str) -> None:
     x, y, z = camera.center_world
     ahead = camera.T_cam_world[2, :2]
-    length = float(np.linalg.norm(ahead))
-    if length > 1e-6:  # a camera that looks straight down has no direction on the floor
+    if np.linalg.norm(ahead) > 1e-6:  # straight down is no direction on the floor
         half = math.atan2(camera.intrinsics.size[0] / 2, camera.intrinsics.matrix[0, 0])
         heading = math.atan2(ahead[1], ahead[0])
         ends = [
@@ -283,12 +279,14 @@ def _draw_camera(axes: Axes, camera: Camera, colour: str) -> None:
         ]
         axes.fill(*zip((x, y), *ends, strict=True), color=colour, alpha=0.3, linewidth=0, zorder=4)
     axes.plot(x, y, "o", color=colour, markersize=6, zorder=5)
+    above = y > volume.center[1]
     axes.annotate(
         f"{camera.name} ({z:.1f} m)",
         (x, y),
-        (-9 * ahead[0] / max(length, 1e-6), -9 * ahead[1] / max(length, 1e-6) - 3),
+        (0, 8 if above else -8),
         textcoords="offset points",
-        ha="right" if ahead[0] > 0.3 else "left" if ahead[0] < -0.3 else "center",
+        ha="center",
+        va="bottom" if above else "top",
         fontsize=9,
         color=colour,
         zorder=6,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -19,27 +19,21 @@ from capture.rig_videos import LengthRule, check_videos_known, common_end_s, fin
 from capture.supervisor import CameraJob, CameraReport, Supervisor
 from capture.video import Pace
 from capture.video_probe import VideoInfo, probe_video
-from mocap.cli.interrupt import Interruption
 from mocap.cli.options import option, required
-from mocap.cli.progress import progress_bar, say_error
-from mocap.cli.summary import print_summary, run_summary
-from mocap.cli.versions import software_versions
-from mocap.errors import InputError, OutputError, RigError, WorkerError
+from mocap.errors import InputError, OutputError, RigError
 from mocap.files import check_output
 from mocap.model import FrameSet, Rig, Skeleton
-from mocap.pipeline.reconstructor import ReconstructionConfig, Reconstructor
-from mocap.pipeline.session_run import RunTiming, assemble, run_frames
-from mocap.pipeline.smooth import SmoothingConfig, smooth_motion
+from mocap.model.config import ReconstructionConfig, SmoothingConfig
 from mocap.pipeline.sync import FrameSetAssembler
 from mocap.storage.observation_file import load_observations
 from mocap.storage.rig_file import load_rig
-from mocap.storage.session_reader import Session
-from mocap.storage.session_writer import SessionWriter
+
+if TYPE_CHECKING:
+    from mocap.cli.record import FrameStream
+    from mocap.pipeline.session_run import RunTiming
+    from mocap.storage.session_writer import SessionWriter
 
 _log = logging.getLogger(__name__)
-
-EXIT_CAMERA_LOST = 3
-EXIT_INTERRUPTED = 130
 DEFAULT_RATE_HZ = 30.0
 
 
@@ -152,6 +146,8 @@ class Run:
             def frames(
                 writer: SessionWriter, timing: RunTiming, stopped: Callable[[], bool]
             ) -> Iterable[FrameSet]:
+                from mocap.pipeline.session_run import assemble
+
                 assembler = FrameSetAssembler(
                     {camera.name: camera.time_offset_s for camera in rig},
                     round(1e9 / rate_hz),
@@ -165,70 +161,22 @@ class Run:
         self,
         rig: Rig,
         skeleton: Skeleton,
-        frames: Callable[[SessionWriter, RunTiming, Callable[[], bool]], Iterable[FrameSet]],
+        frames: FrameStream,
         total: int,
         reports: dict[str, CameraReport],
         started: float,
     ) -> int:
-        reconstructor = Reconstructor(rig, skeleton, self.reconstruction)
-        reconstructor.warm_up()
-        timing = RunTiming()
-        broken_off: WorkerError | None = None
-        with (
-            Interruption() as interruption,
-            SessionWriter(
-                self.out,
-                rig,
-                skeleton,
-                config=self._resolved(),
-                software=software_versions(),
-                overwrite=self.overwrite,
-            ) as writer,
-        ):
-            try:
-                with progress_bar("frames", total) as progress:
-                    run_frames(
-                        frames(writer, timing, interruption.requested),
-                        reconstructor,
-                        writer,
-                        timing,
-                        total=total,
-                        progress=progress,
-                        stopped=interruption.requested,
-                    )
-            except WorkerError as error:
-                broken_off = error
-                if not writer.frames:
-                    # Nothing was seen: an empty session would only be in the way.
-                    writer.close()
-                    self.out.unlink()
-                    raise
-            smooth_s = self._smooth(writer)
-            lost = {name: r.lost for name, r in reports.items() if r.lost is not None}
-            summary = run_summary(
-                timing, reports, reconstructor.camera_noise, smooth_s, time.perf_counter() - started
-            )
-            writer.finish(summary, interrupted=interruption.requested() or broken_off is not None)
-        print_summary(self.out, summary)
-        if broken_off is not None:
-            raise broken_off
-        if interruption.requested():
-            return EXIT_INTERRUPTED
-        for name, error in lost.items():
-            say_error(f"camera {name!r} was lost: {error}; the session holds what the others saw")
-        return EXIT_CAMERA_LOST if lost else 0
+        # Imported here, because it takes a while, and the workers can start up meanwhile.
+        from mocap.cli.record import RecordingPlan, record
 
-    def _smooth(self, writer: SessionWriter) -> float:
-        """Makes the smooth layer; returns the seconds it took."""
-        if not self.smoothing.enabled or writer.frames < 2:
-            return 0.0
-        begun = time.perf_counter()
-        writer.flush()
-        with Session(self.out) as session:
-            raw, frames = session.motion("raw"), session.frames
-        if len(raw):
-            writer.add_smooth(smooth_motion(raw, frames, self.smoothing))
-        return time.perf_counter() - begun
+        plan = RecordingPlan(
+            out=self.out,
+            overwrite=self.overwrite,
+            config=self._resolved(),
+            reconstruction=self.reconstruction,
+            smoothing=self.smoothing,
+        )
+        return record(plan, rig, skeleton, frames, total, reports, started)
 
     def _resolved(self) -> dict[str, Any]:
         config = dataclasses.asdict(self)

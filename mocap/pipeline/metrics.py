@@ -14,7 +14,8 @@ import numpy as np
 from mocap.arrays import Float, Int
 from mocap.geometry.projection import project_points
 from mocap.model import FrameSet, Motion, Rig, Skeleton
-from mocap.pipeline.reconstructor import ReconstructionConfig, Reconstructor
+from mocap.model.config import ReconstructionConfig
+from mocap.pipeline.reconstructor import Reconstructor
 
 LIMBS = tuple(
     (f"{side}_{a}", f"{side}_{b}")

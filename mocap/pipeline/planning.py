@@ -4,7 +4,7 @@ The error of a triangulated point follows from where the cameras stand, from the
 how far off the detector is in the image. No unbiased method is better than the bound of Cramer and
 Rao, which for Gaussian noise is the inverse of the information that the views add up to: the sum
 of `J^T J / sigma^2` with the Jacobian `J` of each projection (Hartley and Zisserman, Multiple View
-Geometry, appendix 3). The noise is what `mocap.reconstruction.settings` says of it.
+Geometry, appendix 3). The noise is what `TriangulationConfig` says of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mocap.geometry.projection import (
     unproject_pixels,
 )
 from mocap.model import Camera, Rig
-from mocap.reconstruction.settings import TriangulationConfig
+from mocap.model.config import TriangulationConfig
 
 MIN_VIEWS = 2
 NEAREST_M = 0.3

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from mocap.association.matching import (
-    AssociationConfig,
     Group,
     ViewPeople,
     group_unknown,
@@ -15,7 +14,9 @@ from mocap.association.matching import (
 )
 from mocap.geometry.kernels import world_rays
 from mocap.model import FrameSet, Keypoints3D, Person3D, Rig, Skeleton
+from mocap.model.config import ReconstructionConfig
 from mocap.reconstruction.camera_noise import CameraNoise
+from mocap.reconstruction.expectation import Expectation
 from mocap.reconstruction.mirror import find_mirrored_views
 from mocap.reconstruction.person import (
     ViewedPerson,
@@ -23,17 +24,7 @@ from mocap.reconstruction.person import (
     keypoint_sigma_px,
     triangulate_person,
 )
-from mocap.reconstruction.settings import Expectation, TriangulationConfig
-from mocap.tracking.tracks import Track, TrackingConfig, mean_separation_m
-
-
-@dataclass(frozen=True)
-class ReconstructionConfig:
-    """Everything that decides how 2D people become 3D people."""
-
-    association: AssociationConfig = field(default_factory=AssociationConfig)
-    triangulation: TriangulationConfig = field(default_factory=TriangulationConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+from mocap.tracking.tracks import Track, mean_separation_m
 
 
 @dataclass(frozen=True)

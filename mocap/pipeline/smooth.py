@@ -7,28 +7,13 @@ seen in fewer than `min_frames` frames are left out, since they are nearly alway
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mocap.geometry.smoothing import process_noise_density, segments_within_gap, smooth_track
 from mocap.model import FrameTable, Motion
+from mocap.model.config import SmoothingConfig
 
 _MIN_SIGMA_M = 1e-4
-
-
-@dataclass(frozen=True)
-class SmoothingConfig:
-    """How the smooth layer is made."""
-
-    enabled: bool = True
-    """Whether it is made at all."""
-    cutoff_hz: float = 6.0
-    """Motion faster than this is taken for noise; 6 Hz is usual for gait, use more for sports."""
-    max_gap_s: float = 0.25
-    """Longest gap that is filled."""
-    min_frames: int = 5
-    """People seen in fewer frames are left out."""
 
 
 def smooth_motion(raw: Motion, frames: FrameTable, config: SmoothingConfig) -> Motion:

@@ -10,12 +10,13 @@ import numpy as np
 
 from mocap.arrays import Bool, Float
 from mocap.model import RigArrays, Skeleton
+from mocap.model.config import TriangulationConfig
+from mocap.reconstruction.expectation import Expectation
 from mocap.reconstruction.person import (
     ViewedPerson,
     person_sigma_px,
     run_kernel,
 )
-from mocap.reconstruction.settings import Expectation, TriangulationConfig
 
 _MIN_PAIRED_KEYPOINTS = 4
 

@@ -10,7 +10,8 @@ from mocap.arrays import Float
 from mocap.geometry.kernels import world_rays
 from mocap.geometry.triangulation_kernels import triangulate_kernel
 from mocap.model import Keypoints3D, RigArrays, Skeleton, ViewState
-from mocap.reconstruction.settings import Expectation, TriangulationConfig
+from mocap.model.config import TriangulationConfig
+from mocap.reconstruction.expectation import Expectation
 
 REFINE_ROUNDS = 3
 _NEAREST_DEPTH_M = 0.3

@@ -113,9 +113,7 @@ def blend_weights(
         low = -1 / 3 if name == "age" else 0.0
         positions = np.linspace(low, 1.0, len(anchors))
         value = float(np.clip(shape.get(name, 0.5), low, 1.0))
-        columns.append(
-            np.array([np.interp(value, positions, row) for row in np.eye(len(anchors))])
-        )
+        columns.append(np.array([np.interp(value, positions, row) for row in np.eye(len(anchors))]))
     return np.prod(np.where(mask > 0, np.concatenate(columns)[None], 1.0), axis=1)
 
 

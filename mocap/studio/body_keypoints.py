@@ -74,9 +74,7 @@ def make_keypoint_table(
     return KeypointTable(result)
 
 
-def _tip(
-    vertices_m: np.ndarray, heads_m: np.ndarray, weights: np.ndarray, bone: int
-) -> np.ndarray:
+def _tip(vertices_m: np.ndarray, heads_m: np.ndarray, weights: np.ndarray, bone: int) -> np.ndarray:
     """The vertices at the tip of a finger whose last bone is given."""
     own = np.flatnonzero(weights[:, bone] > 0.5)
     centre = vertices_m[own].mean(axis=0) - heads_m[bone]

@@ -46,12 +46,16 @@ def garment_fields(
     arm = share("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
     head = share("head", "neck", "eye")
     along_arm = _along_limb(
-        vertices_m, joint, ("upperarm01", "lowerarm01", "wrist"),
+        vertices_m,
+        joint,
+        ("upperarm01", "lowerarm01", "wrist"),
         share("lowerarm", "wrist", "finger", "metacarpal") - share("upperarm"),
     )
     along_arm = np.where(arm > 0.3, along_arm, -1.0)
     along_leg = _along_limb(
-        vertices_m, joint, ("upperleg01", "lowerleg01", "foot"),
+        vertices_m,
+        joint,
+        ("upperleg01", "lowerleg01", "foot"),
         share("lowerleg", "foot", "toe") - share("upperleg"),
     )
     ankle = joint["foot.L"][2]
@@ -60,7 +64,9 @@ def garment_fields(
     # The collar is lower in front than behind.
     collar = (throat[2] + 0.012 * size - z) - 0.45 * (x - throat[0])
     collar = np.where((head > 0.02) | (arm < 0.05), collar, _INSIDE)
-    shirt = np.minimum(np.minimum(np.where(arm > 0.5, _INSIDE, z - waist), collar), sleeve - along_arm)
+    shirt = np.minimum(
+        np.minimum(np.where(arm > 0.5, _INSIDE, z - waist), collar), sleeve - along_arm
+    )
     cuff = z - (ankle - 0.020 * size) if leg >= 2.0 else leg - along_leg
     # Where two garments meet, the upper one covers the border of the lower one: cutting the mesh
     # twice along one line would leave slivers.
@@ -77,7 +83,10 @@ def garment_fields(
 
 
 def _along_limb(
-    vertices: np.ndarray, joint: dict[str, np.ndarray], names: tuple[str, str, str], lower: np.ndarray
+    vertices: np.ndarray,
+    joint: dict[str, np.ndarray],
+    names: tuple[str, str, str],
+    lower: np.ndarray,
 ) -> np.ndarray:
     """How far along a limb of two bones each vertex is, from 0 over 1 at the middle joint to 2."""
     result = np.zeros(len(vertices))

@@ -46,9 +46,7 @@ def frame(along: Vector, hinge: Vector) -> Rotation:
     """Axes of a bone as columns: its direction, its hinge made perpendicular, and their product."""
     x = unit(along)
     y = across(hinge, x)
-    z = np.array(
-        [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    )
+    z = np.array([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
     return np.stack([x, y, z], axis=1)
 
 

@@ -163,7 +163,9 @@ def dress(
     )
     triangles, source = data.triangles, np.arange(len(data.triangles))
     for k in range(len(names)):
-        attributes, triangles, origin = cut_mesh(attributes, triangles, attributes[:, 3 + bones + k])
+        attributes, triangles, origin = cut_mesh(
+            attributes, triangles, attributes[:, 3 + bones + k]
+        )
         source = source[origin]
     centroid = attributes[triangles][:, :, 3 + bones :].mean(axis=1)
     inside = {name: centroid[:, k] > 0 for k, name in enumerate(names)}

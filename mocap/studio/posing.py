@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mocap.arrays import Float
+from mocap.geometry.rotations import rotvec_from_matrix
 from mocap.studio.bodies import Body, BodyPose
 from mocap.studio.inverse_kinematics import (
     MAX_STRETCH,
@@ -139,7 +139,8 @@ class Poser:
 
     Attributes:
         leg_m: length of thigh and shank together.
-        hips_above_ankles_m: height of the hip joints over the ankles of legs at full length.
+        standing_hips_m: height of the hip joints of a standing body.
+        ankle_height_m: height of the ankle of a flat foot.
         half_hips_m: half the distance of the hip joints.
 
     Args:
@@ -157,6 +158,8 @@ class Poser:
         self.leg_m = self._legs[0].upper_m + self._legs[0].lower_m
         hips = [self._head[f"upperleg01.{side}"] for side in SIDES]
         self.half_hips_m = float(hips[0][1])
+        self.ankle_height_m = self._head["foot.L"][2]
+        self.standing_hips_m = float(self.ankle_height_m + 0.99 * self.leg_m)
         self._hips_from_root = (hips[0] + hips[1]) / 2 - self._head["root"]
 
     def _leg(self, side: str) -> _Limb:
@@ -373,14 +376,4 @@ def _length(vector: Vector) -> float:
 
 def _partly(rotation: Rotation, share: float) -> Rotation:
     """A share of a rotation, the short way round."""
-    from mocap.geometry.rotations import rotvec_from_matrix
-
     return turn_by(share * rotvec_from_matrix(rotation))
-
-
-def standing_foot(body: Body, i: int) -> tuple[Float[np.ndarray, "vertices 3"], Vector]:
-    """Vertices of the left (0) or right (1) foot at rest, and its ankle."""
-    side = SIDES[i]
-    bones = [k for k, n in enumerate(body.bone_names) if n.startswith(("foot", "toe")) and n[-1] == side]
-    own = body.vertex_weights[:, bones].sum(axis=1) > 0.9
-    return body.rest_vertices_m[own], body.rest_heads_m[body.bone(f"foot.{side}")]

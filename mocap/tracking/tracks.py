@@ -10,22 +10,6 @@ from mocap.arrays import Float
 
 
 @dataclass(frozen=True)
-class TrackingConfig:
-    """How long a person is remembered, and what counts as a person."""
-
-    max_lost_s: float = 1.0
-    """A person who is not seen for longer gets a new id on return."""
-    keypoint_memory_s: float = 0.5
-    """A keypoint that is not seen for longer is no longer expected anywhere."""
-    min_keypoints: int = 5
-    """A person needs this many association keypoints in 3D to be continued."""
-    min_birth_keypoints: int = 8
-    """A new person needs this many (or all, where the skeleton has fewer)."""
-    min_separation_m: float = 0.15
-    """Two people whose keypoints are closer on average are one person, found twice."""
-
-
-@dataclass(frozen=True)
 class Track:
     """One known person.
 

@@ -159,7 +159,9 @@ def compare(session: Session, python: Path) -> list[Metric]:
         views["detection_index"][mine],
         views["mirrored"][mine],
     )
-    as_detected = {key: (indices, [False] * len(flags)) for key, (indices, flags) in corrected.items()}
+    as_detected = {
+        key: (indices, [False] * len(flags)) for key, (indices, flags) in corrected.items()
+    }
     metrics = [Metric("pose2sim.seconds", seconds, "s", "lower", "association to filter")]
     for who, motion in (("ours", ours), ("pose2sim", theirs)):
         spread = 1000 * np.array(list(limb_deviation_m(motion).values()))

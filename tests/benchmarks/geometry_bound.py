@@ -28,14 +28,13 @@ from synthetic_scene import detections, project_rig, ring_rig, standing_person
 
 from mocap.geometry.projection import project_points, projection_jacobian
 from mocap.model import FrameSet, FrameTable, Motion, Observation, Rig, Skeleton
+from mocap.model.config import ReconstructionConfig, TriangulationConfig
 from mocap.model.skeletons import HALPE_26
 from mocap.model.truth import Truth
 from mocap.pipeline.comparison import Comparison, compare
 from mocap.pipeline.evaluation import evaluate
 from mocap.pipeline.metrics import reconstruct_all
-from mocap.pipeline.reconstructor import ReconstructionConfig
 from mocap.reconstruction.person import keypoint_sigma_px
-from mocap.reconstruction.settings import TriangulationConfig
 
 RATE_HZ = 30.0
 

@@ -20,6 +20,7 @@ from report import Metric, print_report
 
 from mocap.cli.main import main as mocap
 from mocap.model import FrameTable, Motion
+from mocap.model.config import ReconstructionConfig, SmoothingConfig
 from mocap.pipeline.metrics import (
     assignment_of,
     limb_deviation_m,
@@ -28,8 +29,7 @@ from mocap.pipeline.metrics import (
     reprojection,
     valid_share,
 )
-from mocap.pipeline.reconstructor import ReconstructionConfig
-from mocap.pipeline.smooth import SmoothingConfig, smooth_motion
+from mocap.pipeline.smooth import smooth_motion
 from mocap.storage.session_reader import Session
 
 DEFAULT_CLIP = Path(__file__).resolve().parents[3] / "shared/data/pose2sim_single"
@@ -111,7 +111,9 @@ def measure(session: Session) -> list[Metric]:
             Metric(f"{layer}.valid_body", 100 * valid_share(person, body), "%", "higher"),
             Metric(f"{layer}.limb_sd_mean", float(np.nanmean(deviations)), "mm", "lower"),
             Metric(f"{layer}.limb_sd_max", float(np.nanmax(deviations)), "mm", "lower"),
-            Metric(f"{layer}.reprojection_body", errors.median_px(body), "px", "lower", "all views"),
+            Metric(
+                f"{layer}.reprojection_body", errors.median_px(body), "px", "lower", "all views"
+            ),
             Metric(
                 f"{layer}.reprojection_limbs", errors.median_px(limbs), "px", "lower", "all views"
             ),

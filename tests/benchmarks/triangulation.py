@@ -20,6 +20,7 @@ from report import Metric, print_report
 from mocap.geometry.projection import project_points
 from mocap.geometry.triangulation import RobustSettings, Views, triangulate_robust
 from mocap.model import Camera, Intrinsics, Rig
+from mocap.model.config import TriangulationConfig
 from mocap.model.skeletons import COCO_WHOLEBODY_133
 from mocap.reconstruction.person import (
     ViewedPerson,
@@ -28,7 +29,6 @@ from mocap.reconstruction.person import (
     keypoint_sigma_px,
     triangulate_person,
 )
-from mocap.reconstruction.settings import TriangulationConfig
 
 NOISE_PX = 3.0
 OUTLIER_PX = 150.0

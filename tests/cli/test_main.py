@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,18 @@ def test_an_unforeseen_refusal_of_the_system_is_one_line(monkeypatch, mocap) -> 
     answer = mocap("info", "x")
     assert answer.code == 2
     assert answer.error().startswith("/some/[odd] file: Permission denied; check")
+
+
+def test_what_the_library_logs_is_a_warning_in_one_line(monkeypatch, mocap) -> None:
+    class Noisy:
+        def execute(self) -> int:
+            logging.getLogger("capture.something").warning("file %s:smile: is\nodd", "[b]x[/b]")
+            logging.getLogger("capture.something").info("not of interest")
+            return 0
+
+    monkeypatch.setattr(cli, "_parse", lambda _: Noisy())
+    monkeypatch.setenv("COLUMNS", "20")
+    assert mocap("info", "x").err == "warning: file [b]x[/b]:smile: is odd\n"
 
 
 def test_the_command_is_installed_and_starts_quickly_without_heavy_libraries() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,22 +138,16 @@ def test_what_is_no_rig(tmp_path: Path, refused, content: str) -> None:
     assert "bad.toml" in refused(rig=tmp_path / "bad.toml")
 
 
-@pytest.mark.parametrize("key", ["matrix", "translation", "rotation", "distortions"])
+@pytest.mark.parametrize("key", ["matrix", "translation", "rotation"])
 def test_a_rig_with_nan(scene: Scene, tmp_path: Path, refused, key: str) -> None:
     lines = scene.rig_file.read_text().splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith(f"{key} ="))
-    name, _, value = lines[at].partition("=")
-    numbers = value.replace("[", "[ ").split()
-    first = next(
-        i for i, word in enumerate(numbers) if word.strip("[],").replace("-", "")[:1].isdigit()
-    )
-    digits = numbers[first].strip("[],")
-    numbers[first] = numbers[first].replace(digits, "nan")
-    lines[at] = f"{name}= {' '.join(numbers)}"
+    lines[at] = re.sub(r"-?\d[\d.e-]*", "nan", lines[at], count=1)
     (tmp_path / "nan.toml").write_text("\n".join(lines))
     error = refused(rig=tmp_path / "nan.toml")
-    assert "cam0" in error or "cam_00" in error
-    assert "nan.toml" in error or key in error
+    assert "cam0" in error
+    assert key in error
+    assert "NaN" in error or "nan" in error
 
 
 def test_neither_or_both_of_videos_and_observations(scene: Scene, refused) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mocap.model import FrameTable, Motion, skeleton_by_name
-from mocap.pipeline.smooth import SmoothingConfig, smooth_motion
+from mocap.model.config import SmoothingConfig
+from mocap.pipeline.smooth import smooth_motion
 
 COCO = skeleton_by_name("coco17")
 RATE = 60.0

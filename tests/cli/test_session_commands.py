@@ -1,0 +1,153 @@
+"""The commands that take a session: info, export, view, recover."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from filmed_scene import Scene
+
+from mocap.storage.session_reader import Session
+
+ON_SESSIONS: dict[str, Callable[[Path], list[object]]] = {
+    "info": lambda folder: [],
+    "export": lambda folder: ["--out", folder / "made"],
+    "view": lambda folder: ["--snapshot", folder / "made.png"],
+    "recover": lambda folder: ["--out", folder / "made.h5"],
+}
+
+
+@pytest.fixture
+def session(scene: Scene, mocap, tmp_path: Path) -> Path:
+    path = tmp_path / "made [red] by a test.h5"
+    observations = scene.folder / "observations.npz"
+    line = ["run", "--rig", scene.rig_file, "--observations", observations, "--out", path]
+    assert mocap(*line).code == 0
+    return path
+
+
+@pytest.mark.parametrize("command", ON_SESSIONS)
+def test_what_is_no_session(mocap, tmp_path: Path, command: str) -> None:
+    more = ON_SESSIONS[command](tmp_path)
+    missing = tmp_path / "none.h5"
+    answer = mocap(command, missing, *more)
+    assert answer.code == 2
+    assert answer.error() == f"session {missing} does not exist; check the path"
+    text = tmp_path / "text [bold].h5"
+    text.write_text("text")
+    answer = mocap(command, text, *more)
+    assert answer.code == 2
+    assert answer.error().startswith(f"{text} is not a session file, or is damaged")
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["x"] = np.zeros(3)
+    answer = mocap(command, other, *more)
+    assert answer.code == 2
+    assert answer.error() == (
+        f"{other} is an HDF5 file but not a session; make one with 'mocap run'"
+    )
+    answer = mocap(command, tmp_path, *more)
+    assert answer.code == 2
+    assert answer.error().startswith(f"session {tmp_path} is not a file")
+    assert not list(tmp_path.glob("made*"))
+
+
+def test_a_damaged_session(mocap, session: Path, tmp_path: Path) -> None:
+    whole = session.read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        path = tmp_path / "part.h5"
+        path.write_bytes(whole[: int(len(whole) * share)])
+        answer = mocap("info", path)
+        assert answer.code == 2
+        assert "part.h5 is not a session file, or is damaged" in answer.error()
+
+
+def test_info(mocap, session: Path) -> None:
+    answer = mocap("info", session)
+    assert answer.code == 0
+    assert answer.err == ""
+    assert answer.out.startswith(f"{session}, made 20")
+    assert ", complete\n" in answer.out
+    assert "camera cam1: 320x240, pinhole, at (" in answer.out
+    assert "12 frames (0.37 s, 30 Hz), 3 cameras, skeleton coco17" in answer.out
+    answer = mocap("info", session, "--config")
+    assert '"observations"' in answer.out
+    assert '"numpy"' in answer.out
+
+
+@pytest.mark.parametrize("name", ["bvh", "csv", "npz"])
+def test_export(mocap, session: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "new folder" / "exports"
+    answer = mocap("export", session, "--format", name, "--out", folder)
+    assert answer.code == 0, answer.err
+    made = [Path(line) for line in answer.out.splitlines()]
+    assert made
+    assert set(made) == {path for path in folder.iterdir() if path.suffix == f".{name}"}
+    answer = mocap("export", session, "--format", name, "--out", folder)
+    assert answer.code == 2
+    assert "exists already" in answer.error()
+    assert mocap("export", session, "--format", name, "--out", folder, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--format", "fbx"), "fbx"),
+        (("--people", "7"), "7"),
+        (("--frames", "1000", "2000"), "holds no 3D people for this choice"),
+        (("--frames", "5", "2"), "holds no 3D people for this choice"),
+    ],
+)
+def test_exports_that_cannot_be_made(mocap, session: Path, tmp_path: Path, options, words) -> None:
+    answer = mocap("export", session, "--out", tmp_path / "made", *options)
+    assert answer.code == 2
+    assert words in answer.error()
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_export_folder_that_is_a_file(mocap, session: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = mocap("export", session, "--out", tmp_path / "file")
+    assert answer.code == 2
+    assert "cannot make the folder" in answer.error()
+
+
+def test_export_of_some_people_and_frames(mocap, session: Path, tmp_path: Path) -> None:
+    options = ["--format", "npz", "--out", tmp_path, "--people", 0, "--frames", 3, 6]
+    assert mocap("export", session, *options, "--layer", "raw").code == 0
+    (path,) = tmp_path.glob("*.npz")
+    with np.load(path) as data:
+        assert data["frame"].tolist() == [3, 4, 5, 6]
+
+
+def test_view_refuses_an_existing_picture(mocap, session: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_text("precious")
+    answer = mocap("view", session, "--snapshot", tmp_path / "old.png")
+    assert answer.code == 2
+    assert "exists already" in answer.error()
+    assert (tmp_path / "old.png").read_text() == "precious"
+
+
+def test_recover(mocap, session: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.h5"
+    answer = mocap("recover", session, "--out", copy)
+    assert (answer.code, answer.out) == (0, f"{copy}\n")
+    with Session(session) as one, Session(copy) as other:
+        np.testing.assert_array_equal(one.motion("raw").points_m, other.motion("raw").points_m)
+        assert json.dumps(one.config) == json.dumps(other.config)
+    answer = mocap("recover", session, "--out", copy)
+    assert answer.code == 2
+    assert "exists already" in answer.error()
+    assert mocap("recover", session, "--out", copy, "--overwrite").code == 0
+
+
+def test_recover_does_not_write_over_what_it_reads(mocap, session: Path) -> None:
+    before = session.read_bytes()
+    answer = mocap("recover", session, "--out", session, "--overwrite")
+    assert answer.code == 2
+    assert answer.error() == f"--out is the session itself, {session}; name another file"
+    assert session.read_bytes() == before
