@@ -64,7 +64,8 @@ def match_known(
                 straight = point_to_ray(points[chosen], rays[chosen], view.center)
                 turned = point_to_ray(points[chosen], rays[mirrored], view.center)
                 cost[i, j] = _mean_distance(straight, turned, config)
-        limited = np.where(np.isfinite(cost), cost, 1e3)
+        # A pair beyond the limit counts as no pair: by its cost it would push good ones apart.
+        limited = np.minimum(cost, config.max_track_distance_m)
         for i, j in zip(*linear_sum_assignment(limited), strict=True):
             if cost[i, j] <= config.max_track_distance_m:
                 groups[i][camera] = int(j)

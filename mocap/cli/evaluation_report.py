@@ -16,14 +16,12 @@ from rich.table import Table
 from mocap.cli.progress import console, say
 from mocap.pipeline.comparison import Comparison
 from mocap.pipeline.evaluation import (
-    AXES,
     PCK_LIMITS_MM,
     REGIONS_PERCENT,
-    Evaluation,
-    PartScore,
     calibration_curve,
     keypoint_groups,
 )
+from mocap.pipeline.scores import AXES, Evaluation, PartScore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "export": "mocap.cli.export:Export",
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
+    "evaluate": "mocap.cli.evaluate:Evaluate",
+    "plan": "mocap.cli.plan:Plan",
     "recover": "mocap.cli.recover:Recover",
     "doctor": "mocap.cli.doctor:Doctor",
 }

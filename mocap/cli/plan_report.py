@@ -202,7 +202,8 @@ def _levels(plan: Plan) -> list[float]:
     low, high = float(values.min()), float(np.quantile(values, 0.97))
     if high - low < 0.1:
         high = low + 0.1
-    return MaxNLocator(_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high).tolist()
+    ticks = MaxNLocator(_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(tick) for tick in ticks]
 
 
 def _draw_errors(axes: Axes, errors: ErrorMap, levels: list[float]) -> QuadContourSet | None:
@@ -214,8 +215,13 @@ def _draw_errors(axes: Axes, errors: ErrorMap, levels: list[float]) -> QuadConto
     if levels and np.isfinite(place).sum() > 3:
         masked = np.ma.masked_invalid(place.T)
         drawn = axes.contourf(x, y, masked, levels=levels, cmap="viridis_r", extend="max")
-        lines = axes.contour(x, y, masked, levels=levels, colors="white", linewidths=0.7)
-        axes.clabel(lines, fmt="%.3g", fontsize=8)
+        lines = axes.contour(x, y, masked, levels=levels, colors="white", linewidths=0.5)
+        lines.set_alpha(0.6)
+        for i, j in _sparse(place.shape, 6):
+            if np.isfinite(place[i, j]):
+                dark = place[i, j] > (levels[0] + 2 * levels[-1]) / 3
+                colour = "white" if dark else "black"
+                _number(axes, (x[i], y[j]), f"{place[i, j]:.0f}", colour)
     if some.any():
         axes.contourf(x, y, some.T, levels=[0.5, 1.5], colors="none", hatches=["////"])
         note = "hatched: blind at some height; dark: at every height"
@@ -235,12 +241,24 @@ def _draw_views(axes: Axes, errors: ErrorMap) -> None:
         fewest.T, origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=1.4 * most
     )
     image.set_clip_path(_rectangle(errors.x_m, errors.y_m, transform=axes.transData))
-    stride_x, stride_y = (math.ceil(n / 11) for n in fewest.shape)
-    for i in range(stride_x // 2, fewest.shape[0], stride_x):
-        for j in range(stride_y // 2, fewest.shape[1], stride_y):
-            colour = "#c02020" if fewest[i, j] < MIN_VIEWS else "#10304f"
-            place, style = (errors.x_m[i], errors.y_m[j]), {"ha": "center", "va": "center"}
-            axes.text(*place, str(fewest[i, j]), color=colour, fontsize=9, **style)
+    for i, j in _sparse(fewest.shape, 9):
+        colour = "#c02020" if fewest[i, j] < MIN_VIEWS else "#10304f"
+        _number(axes, (errors.x_m[i], errors.y_m[j]), str(fewest[i, j]), colour)
+
+
+def _sparse(shape: tuple[int, ...], most: int) -> list[tuple[int, int]]:
+    """Places spread evenly over a grid, about `most` along each axis, not at its edge."""
+
+    def along(n: int) -> range:
+        stride = math.ceil(n / most)
+        count = max(1, (n - 3) // stride + 1)
+        return range((n - 1 - stride * (count - 1)) // 2, n, stride)
+
+    return [(i, j) for i in along(shape[0]) for j in along(shape[1])]
+
+
+def _number(axes: Axes, place: tuple[float, float], text: str, colour: str) -> None:
+    axes.text(*place, text, color=colour, ha="center", va="center", fontsize=8.5)
 
 
 def _rectangle(x: np.ndarray, y: np.ndarray, **style: Any) -> Any:
@@ -259,7 +277,7 @@ def _draw_room(axes: Axes, volume: Volume, rig: Rig, more: Camera, *, shown: boo
         _draw_camera(axes, more, volume, _NEW)
     points = np.vstack([box, [camera.center_world[:2] for camera in (*rig, more)]])
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    reach = 0.6 * float(np.ptp(points, axis=0).max()) + _CAMERA_M
+    reach = 0.54 * float(np.ptp(points, axis=0).max()) + 2 * _CAMERA_M
     axes.set_xlim(middle[0] - reach, middle[0] + reach)
     axes.set_ylim(middle[1] - reach, middle[1] + reach)
     axes.set_aspect("equal")

@@ -20,76 +20,71 @@ from mocap.geometry.triangulation import (
 )
 
 
-@njit(cache=True, nogil=True)
-def _add_ray(w, ray, center, a, b):
-    for i in range(3):
-        for j in range(3):
-            across = (1.0 if i == j else 0.0) - ray[i] * ray[j]
-            a[i, j] += w * across
-            b[i] += w * across * center[j]
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _linear_point(chosen, n_chosen, k, rays, centers, weights, a, b, point):
     """Weighted DLT of keypoint k from the chosen views; false if the rays are parallel."""
     a[:] = 0.0
     b[:] = 0.0
     for i in range(n_chosen):
         v = chosen[i]
-        _add_ray(weights[v, k], rays[v, k], centers[v], a, b)
+        w = weights[v, k]
+        for r in range(3):
+            for s in range(3):
+                across = (1.0 if r == s else 0.0) - rays[v, k, r] * rays[v, k, s]
+                a[r, s] += w * across
+                b[r] += w * across * centers[v, s]
     return solve_symmetric_3x3(a, b, point) >= MIN_CONDITION
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _widest_angle(chosen, n_chosen, k, rays):
     smallest = 1.0
     for i in range(n_chosen):
         for j in range(i):
-            p, q = rays[chosen[i], k], rays[chosen[j], k]
-            cosine = abs(p[0] * q[0] + p[1] * q[1] + p[2] * q[2])
-            smallest = min(smallest, cosine)
+            p, q = chosen[i], chosen[j]
+            cosine = 0.0
+            for r in range(3):
+                cosine += rays[p, k, r] * rays[q, k, r]
+            smallest = min(smallest, abs(cosine))
     return math.acos(smallest)
 
 
-@njit(cache=True, nogil=True)
-def _squared_residual(point, pixel, matrix, d, fisheye, T):
-    u, v, _ = project_point(point, matrix, d, fisheye, T)
-    du, dv = u - pixel[0], v - pixel[1]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _squared_residual(point, v, k, pixels, cameras):
+    """Squared distance in pixels of a point from keypoint k in view v."""
+    matrix, distortions, fisheye, T = cameras
+    pu, pv, _ = project_point(point, v, matrix, distortions, fisheye, T)
+    du, dv = pu - pixels[v, k, 0], pv - pixels[v, k, 1]
     return du * du + dv * dv
 
 
-@njit(cache=True, nogil=True)
-def _robust_cost(
-    point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T
-):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _robust_cost(point, used, n_used, k, pixels, confidence, sigma, c2, cameras):
     total = 0.0
     for i in range(n_used):
         v = used[i]
-        r2 = _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
+        r2 = _squared_residual(point, v, k, pixels, cameras)
         e = r2 / (sigma[v, k] * sigma[v, k])
         total += confidence[v, k] * confidence[v, k] * c2 * math.log1p(e / c2)
     return total if math.isfinite(total) else math.inf
 
 
-@njit(cache=True, nogil=True)
-def _refine(
-    point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T, work
-):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _refine(point, used, n_used, k, pixels, confidence, sigma, c2, cameras, work):
     """Gauss-Newton on the reprojection error with Cauchy weights; changes `point`."""
     a, b, step, trial, jacobian = work
-    now = _robust_cost(
-        point, used, n_used, k, pixels, confidence, sigma, c2, matrix, distortions, fisheye, T
-    )
+    matrix, distortions, fisheye, T = cameras
+    now = _robust_cost(point, used, n_used, k, pixels, confidence, sigma, c2, cameras)
     for _ in range(MAX_REFINE_STEPS):
         a[:] = 0.0
         b[:] = 0.0
         for i in range(n_used):
             v = used[i]
-            pu, pv, _z = project_point(point, matrix[v], distortions[v], fisheye[v], T[v])
+            pu, pv, _z = project_point(point, v, matrix, distortions, fisheye, T)
             du, dv = pixels[v, k, 0] - pu, pixels[v, k, 1] - pv
             s2 = sigma[v, k] * sigma[v, k]
             w = confidence[v, k] * confidence[v, k] / s2 / (1 + (du * du + dv * dv) / s2 / c2)
-            project_point_jacobian(point, matrix[v], distortions[v], fisheye[v], T[v], jacobian)
+            project_point_jacobian(point, v, matrix, distortions, fisheye, T, jacobian)
             for r in range(3):
                 b[r] += w * (jacobian[0, r] * du + jacobian[1, r] * dv)
                 for s in range(3):
@@ -102,20 +97,7 @@ def _refine(
         for _h in range(MAX_HALVINGS):
             for r in range(3):
                 trial[r] = point[r] + step[r]
-            after = _robust_cost(
-                trial,
-                used,
-                n_used,
-                k,
-                pixels,
-                confidence,
-                sigma,
-                c2,
-                matrix,
-                distortions,
-                fisheye,
-                T,
-            )
+            after = _robust_cost(trial, used, n_used, k, pixels, confidence, sigma, c2, cameras)
             if after <= now:
                 point[:] = trial
                 now = after
@@ -128,7 +110,7 @@ def _refine(
             break
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _invert_symmetric_3x3(a, out):
     b = np.zeros(3)
     column = np.zeros(3)
@@ -140,7 +122,7 @@ def _invert_symmetric_3x3(a, out):
             out[i, j] = column[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def triangulate_kernel(
     pixels,
     confidence,
@@ -189,19 +171,20 @@ def triangulate_kernel(
         points (K, 3), covariance (K, 3, 3), reprojection_px (K), used (C, K) bool,
         residual_px (C, K), redundancy (C, K); as in `triangulate_robust`.
     """
-    cameras, count = confidence.shape
+    views, count = confidence.shape
+    cameras = (matrix, distortions, fisheye, T)
     points = np.full((count, 3), np.nan)
     covariance = np.full((count, 3, 3), np.nan)
     reprojection = np.full(count, np.nan)
-    used_mask = np.zeros((cameras, count), np.bool_)
-    residual = np.full((cameras, count), np.nan)
-    redundancy = np.zeros((cameras, count))
-    weights = np.zeros((cameras, count))
-    own = np.zeros((cameras, 3, 3))
-    candidates = np.zeros(cameras, np.int64)
+    used_mask = np.zeros((views, count), np.bool_)
+    residual = np.full((views, count), np.nan)
+    redundancy = np.zeros((views, count))
+    weights = np.zeros((views, count))
+    own = np.zeros((views, 3, 3))
+    candidates = np.zeros(views, np.int64)
     pair = np.zeros(2, np.int64)
-    used = np.zeros(cameras, np.int64)
-    again = np.zeros(cameras, np.int64)
+    used = np.zeros(views, np.int64)
+    again = np.zeros(views, np.int64)
     a, b, step, trial = np.zeros((3, 3)), np.zeros(3), np.zeros(3), np.zeros(3)
     jacobian = np.zeros((2, 3))
     work = (a, b, step, trial, jacobian)
@@ -209,7 +192,7 @@ def triangulate_kernel(
     gate2, c2 = gate * gate, cauchy * cauchy
     for k in range(count):
         n = 0
-        for v in range(cameras):
+        for v in range(views):
             if confidence[v, k] >= min_confidence and math.isfinite(rays[v, k, 0]):
                 candidates[n] = v
                 n += 1
@@ -248,9 +231,9 @@ def triangulate_kernel(
                     cost = min(cost, gate2)
                 for m in range(n):
                     v = candidates[m]
-                    e = _squared_residual(
-                        point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
-                    ) / (sigma[v, k] * sigma[v, k])
+                    e = _squared_residual(point, v, k, pixels, cameras) / (
+                        sigma[v, k] * sigma[v, k]
+                    )
                     if not e < gate2:
                         e = gate2
                     cost += confidence[v, k] * confidence[v, k] * e
@@ -268,9 +251,7 @@ def triangulate_kernel(
             n_again = 0
             for m in range(n):
                 v = candidates[m]
-                e = _squared_residual(
-                    point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v]
-                ) / (sigma[v, k] * sigma[v, k])
+                e = _squared_residual(point, v, k, pixels, cameras) / (sigma[v, k] * sigma[v, k])
                 if e < limit:
                     again[n_again] = v
                     n_again += 1
@@ -281,21 +262,7 @@ def triangulate_kernel(
             used[:n_used] = again[:n_used]
             if same or n_used < 2 or rounds == max_rounds:
                 break
-            _refine(
-                point,
-                used,
-                n_used,
-                k,
-                pixels,
-                confidence,
-                sigma,
-                c2,
-                matrix,
-                distortions,
-                fisheye,
-                T,
-                work,
-            )
+            _refine(point, used, n_used, k, pixels, confidence, sigma, c2, cameras, work)
         if n_used < 2 or _widest_angle(used, n_used, k, rays) < min_angle:
             continue
         a[:] = 0.0
@@ -303,12 +270,12 @@ def triangulate_kernel(
         total_weight = 0.0
         for m in range(n_used):
             v = used[m]
-            r2 = _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
+            r2 = _squared_residual(point, v, k, pixels, cameras)
             s2 = sigma[v, k] * sigma[v, k]
             w = confidence[v, k] * confidence[v, k] / s2 / (1 + r2 / s2 / c2)
             misfit += w * r2
             total_weight += w
-            project_point_jacobian(point, matrix[v], distortions[v], fisheye[v], T[v], jacobian)
+            project_point_jacobian(point, v, matrix, distortions, fisheye, T, jacobian)
             for r in range(3):
                 for s in range(3):
                     own[v, r, s] = w * (
@@ -334,7 +301,5 @@ def triangulate_kernel(
         reprojection[k] = math.sqrt(misfit / total_weight)
         for m in range(n):
             v = candidates[m]
-            residual[v, k] = math.sqrt(
-                _squared_residual(point, pixels[v, k], matrix[v], distortions[v], fisheye[v], T[v])
-            )
+            residual[v, k] = math.sqrt(_squared_residual(point, v, k, pixels, cameras))
     return points, covariance, reprojection, used_mask, residual, redundancy

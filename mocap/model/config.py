@@ -77,9 +77,8 @@ class TrackingConfig:
     """How long a person is remembered, and what counts as a person."""
 
     max_lost_s: float = 1.0
-    """A person who is not seen for longer gets a new id on return."""
-    keypoint_memory_s: float = 0.5
-    """A keypoint that is not seen for longer is no longer expected anywhere."""
+    """A person, or a keypoint, that is not seen for longer is no longer expected anywhere. A person
+    gets a new id on return."""
     min_keypoints: int = 5
     """A person needs this many association keypoints in 3D to be continued."""
     min_birth_keypoints: int = 8

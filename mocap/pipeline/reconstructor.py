@@ -16,7 +16,7 @@ from mocap.geometry.kernels import world_rays
 from mocap.model import FrameSet, Keypoints3D, Person3D, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.reconstruction.camera_noise import CameraNoise
-from mocap.reconstruction.expectation import Expectation
+from mocap.reconstruction.expectation import Expectation, middle_of
 from mocap.reconstruction.mirror import find_mirrored_views
 from mocap.reconstruction.person import (
     ViewedPerson,
@@ -156,7 +156,7 @@ class Reconstructor:
             time_s,
             triangulation.prior_sigma_m,
             triangulation.prior_speed_m_s,
-            self._config.tracking.keypoint_memory_s,
+            self._config.tracking.max_lost_s,
         )
         return Expectation(points, sigma)
 
@@ -194,7 +194,7 @@ class Reconstructor:
     def _learn_noise(self, found: list[_Found], elapsed_s: float) -> None:
         stated: list[tuple[Keypoints3D, np.ndarray]] = []
         for one in found:
-            center = np.nanmedian(one.keypoints.points_m, axis=0)
+            center = middle_of(one.keypoints.points_m)
             sigma = keypoint_sigma_px(center, self._rig, self._skeleton, self._config.triangulation)
             stated.append((one.keypoints, sigma))
         self._noise = self._noise.updated(

@@ -24,4 +24,11 @@ class Expectation:
     @property
     def center_m(self) -> Float[np.ndarray, " 3"]:
         """Median of the expected positions."""
-        return np.nanmedian(self.points_m, axis=0)
+        return middle_of(self.points_m)
+
+
+def middle_of(points_m: Float[np.ndarray, "keypoints 3"]) -> Float[np.ndarray, " 3"]:
+    """Median of the positions that there are; NaN if there are none."""
+    found = np.isfinite(points_m[:, 0])
+    # np.nanmedian takes ten times as long.
+    return np.median(points_m[found], axis=0) if found.any() else np.full(3, np.nan)

@@ -96,4 +96,10 @@ def find_mirrored_views(
         if trial_cost >= config.mirror_ratio * best_cost:
             break
         best, best_cost = trial, trial_cost
+    if expected is not None:
+        # One at a time leads to views that agree with each other, be it the wrong way round.
+        opposite = best.copy()
+        opposite[views] = ~best[views]
+        if cost(opposite) < config.mirror_ratio * best_cost:
+            return opposite
     return best

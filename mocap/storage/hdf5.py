@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -60,3 +61,19 @@ def read_texts(file: h5py.File, name: str) -> tuple[str, ...]:
     """
     values: Any = dataset(file, name).asstr()[...]
     return tuple(str(value) for value in values)
+
+
+def is_open_for_writing(path: Path) -> bool:
+    """Whether a file's writer is at work, or was killed, and all that it flushed is there.
+
+    Only such a file may be opened as a SWMR reader: on one that was cut off, HDF5 tries again
+    for hours. The fields are those of the superblock, version 3 (HDF5 File Format Specification,
+    II.A).
+    """
+    with path.open("rb") as stream:
+        block = stream.read(48)
+    if len(block) < 48 or block[:8] != b"\x89HDF\r\n\x1a\n" or block[8] != 3:
+        return False
+    writing_and_swmr = 0b101
+    end_of_file = int.from_bytes(block[28:36], "little")
+    return block[11] & writing_and_swmr == writing_and_swmr and end_of_file <= path.stat().st_size

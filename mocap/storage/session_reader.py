@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mocap.errors import SessionError, valid_choices
+from mocap.errors import InputError, OutputError, SessionError, valid_choices
 from mocap.files import check_input
 from mocap.model import (
     Detections,
@@ -24,7 +24,14 @@ from mocap.model import (
     Skeleton,
 )
 from mocap.storage import layout
-from mocap.storage.hdf5 import dataset, group, read_array, read_text, read_texts
+from mocap.storage.hdf5 import (
+    dataset,
+    group,
+    is_open_for_writing,
+    read_array,
+    read_text,
+    read_texts,
+)
 from mocap.storage.rig_file import rig_from_toml
 
 
@@ -56,10 +63,11 @@ class Session:
                 )
             self.rig: Rig = rig_from_toml(read_text(self._file, "rig/toml"), f"{path}: rig")
             self.skeleton: Skeleton = self._read_skeleton()
-        except KeyError as error:
+        except (KeyError, IndexError, ValueError, TypeError, OSError, RuntimeError) as error:
             self.close()
-            raise SessionError(f"{path} is damaged: {error.args[0]}; it cannot be used") from error
-        except SessionError:
+            reason = str(error.args[0] if error.args else error).splitlines()[0]
+            raise SessionError(f"{path} is damaged: {reason}; it cannot be used") from error
+        except InputError:
             self.close()
             raise
 
@@ -230,12 +238,14 @@ def _open(path: Path) -> h5py.File:
     except OSError as plain_error:
         # A file whose writer was killed, or is still at work, opens only as a SWMR reader.
         try:
-            return h5py.File(path, "r", libver="latest", swmr=True)
+            if is_open_for_writing(path):
+                return h5py.File(path, "r", libver="latest", swmr=True)
         except OSError:
-            raise SessionError(
-                f"{path} is not a session file, or is damaged ({plain_error}); "
-                f"make one with 'mocap run'"
-            ) from plain_error
+            pass  # the first error says more
+        raise SessionError(
+            f"{path} is not a session file, or is damaged ({plain_error}); "
+            f"make one with 'mocap run'"
+        ) from plain_error
 
 
 def recover_session(source: Path, target: Path) -> None:
@@ -243,10 +253,21 @@ def recover_session(source: Path, target: Path) -> None:
 
     Args:
         source: the session.
-        target: the file to make; it must not exist.
+        target: the file to make, or to replace.
+
+    Raises:
+        SessionError: the source is not a session file, or is damaged.
+        OutputError: the target cannot be written, or is the source.
     """
-    with _open(source) as read, h5py.File(target, "w", libver="latest") as write:
-        for name, value in read.attrs.items():
-            write.attrs[name] = value
-        for name in read:
-            read.copy(name, write)
+    with _open(source) as read:
+        if target.exists() and target.samefile(source):
+            raise OutputError(f"{target} is the session itself; name another file to write")
+        try:
+            write = h5py.File(target, "w", libver="latest")
+        except OSError as error:
+            raise OutputError(f"cannot write {target}: {error}; choose another name") from error
+        with write:
+            for name, value in read.attrs.items():
+                write.attrs[name] = value
+            for name in read:
+                read.copy(name, write)

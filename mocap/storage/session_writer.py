@@ -24,7 +24,7 @@ from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
 from mocap.storage import hdf5, layout
 from mocap.storage.rig_file import rig_to_toml
 
-FLUSH_INTERVAL_S = 0.25
+FLUSH_INTERVAL_S = 0.5
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -59,6 +59,7 @@ class SessionWriter:
         self._skeleton = skeleton
         self._frames = 0
         self._pending: dict[str, dict[str, list[Any]]] = {}
+        self._datasets: dict[str, h5py.Dataset] = {}
         try:
             self._file = h5py.File(path, "w", libver="latest")
         except OSError as error:
@@ -107,14 +108,17 @@ class SessionWriter:
             shape = column.row_shape(len(self._rig), len(self._skeleton))
             row_bytes = int(np.prod(shape)) * np.dtype(column.dtype).itemsize
             rows = max(1, min(1024, _CHUNK_BYTES // max(row_bytes, 1)))
+            path = f"{table}/{column.name}"
             dataset = self._file.create_dataset(
-                f"{table}/{column.name}",
+                path,
                 (0, *shape),
                 column.dtype,
                 maxshape=(None, *shape),
                 chunks=(rows, *shape),
             )
             dataset.attrs["meaning"] = column.meaning
+            # Looking it up by its path at every write costs more than the write.
+            self._datasets[path] = dataset
 
     def _append(self, table: str, rows: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
         """Notes rows of a table; `flush` writes them. All columns have the same length."""
@@ -128,7 +132,7 @@ class SessionWriter:
             return
         for column in columns:
             values = np.asarray(pending[column.name], column.dtype)
-            dataset = hdf5.dataset(self._file, f"{table}/{column.name}")
+            dataset = self._datasets[f"{table}/{column.name}"]
             start = dataset.shape[0]
             dataset.resize(start + len(values), axis=0)
             dataset[start:] = values

@@ -19,13 +19,17 @@ RATE_HZ = 100.0
 """Of the grid on which the course of the hips is computed."""
 LEAD_S = 0.6
 """How far the grid goes beyond the clip at both ends: cameras may be early or late."""
-_STRETCH = 0.985
+_AHEAD_M = 0.03
+"""The hips stand a little before the ankles: the weight is over the middle of the feet."""
+STRETCH = 0.993
+"""How straight legs are at most, as a share of their length."""
 _SMOOTH_S = 0.055
 _SWAY_M = 0.028
 _SWAY_SMOOTH_S = 0.09
 _ARM_SMOOTH_S = 0.06
 _STRIDE_M = 0.7
-_CROUCH_M = 0.012
+CROUCH_M = 0.003
+"""How much lower than that the hips are."""
 _BREATH_HZ = 0.25
 
 
@@ -134,19 +138,19 @@ class BodyMotion:
         step = _blur(step, _ARM_SMOOTH_S)
         lift = _blur(ankles[0, :, 2] - ankles[1, :, 2], _ARM_SMOOTH_S)
         spin = -0.09 * np.clip(step, -1.2, 1.2)
-        hip_list = -0.055 * lean
+        hip_list = 0.05 * lean
         swing = -course.swing * (0.50 * step + 0.9 * np.clip(lift, -0.3, 0.3) * (1 - np.abs(step)))
         extra = np.zeros((len(times), 3))
         if course.hips_offset is not None:
             extra = np.array([course.hips_offset(t) for t in times])
-        place += extra[:, :1] * ahead + extra[:, 1:2] * left
+        place += _AHEAD_M * ahead + extra[:, :1] * ahead + extra[:, 1:2] * left
         limit = np.full(len(times), np.inf)
         for i, sign in enumerate((1.0, -1.0)):
             hip = place + sign * poser.half_hips_m * left
             away = np.sum((hip - ankles[i, :, :2]) ** 2, axis=1)
-            reach = np.sqrt(np.maximum((_STRETCH * poser.leg_m) ** 2 - away, 0.01))
+            reach = np.sqrt(np.maximum((STRETCH * poser.leg_m) ** 2 - away, 0.01))
             limit = np.minimum(limit, ankles[i, :, 2] + reach)
-        limit = np.minimum(limit, poser.standing_hips_m) - _CROUCH_M
+        limit = np.minimum(limit, poser.standing_hips_m) - CROUCH_M
         window = 2 * round(0.03 * RATE_HZ) + 1
         height = _blur(minimum_filter1d(limit, window), 0.03) + extra[:, 2]
         channels = [place[:, 0], place[:, 1], height, yaw, hip_list, spin, swing]

@@ -21,7 +21,7 @@ LANDING_S = 0.10
 """From the touch of the heel to the flat foot."""
 ROLLING_S = 0.30
 """From the rise of the heel to the leaving of the toes."""
-_TOE_RELAX_SHARE = 0.4
+_TOE_RELAX_SHARE = 0.55
 _STEP_S = 1e-3
 
 
@@ -37,6 +37,7 @@ class Stand:
         landing_rad: how far the toes are up when the heel lands; negative lands on the ball.
         leaving_rad: how far the heel is up when the toes leave.
         lift_m: extra height of the foot in the swing after this stand.
+        hop_m: height of the flight after this stand, when the whole body leaves the floor.
     """
 
     begin_s: float
@@ -46,6 +47,7 @@ class Stand:
     landing_rad: float = 0.0
     leaving_rad: float = 0.0
     lift_m: float = 0.0
+    hop_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,10 @@ class FootShape:
         ankle = body.rest_heads_m[body.bone(f"foot.{side}")]
         toes = [body.rest_heads_m[body.bone(f"toe{k}-1.{side}")] for k in (1, 2, 3, 4, 5)]
         self.ankle_height_m = float(ankle[2])
-        self._sole = own[ConvexHull(own).vertices] - ankle
         self._ball = np.mean(toes, axis=0) - ankle
+        hull = own[ConvexHull(own).vertices] - ankle
+        before = hull[:, 0] > self._ball[0]
+        self._sole, self._toes = hull[~before], hull[before] - self._ball
         low = own[own[:, 2] < own[:, 2].min() + 0.004]
         heel = low[low[:, 0].argmin()]
         self._heel = np.array([heel[0] - ankle[0], 0.0, -ankle[2]])
@@ -92,12 +96,15 @@ class FootShape:
         pivot = self._heel if pitch > 0 else self._ball
         ankle = flat + R_yaw @ pivot - rotation @ pivot
         if pitch > 0:
-            ankle = ankle - Z * min(0.0, self.lowest(ankle, rotation))
+            ankle = ankle - Z * min(0.0, self.lowest(ankle, rotation, 0.0))
         return _State(ankle, yaw, pitch, max(-pitch, 0.0))
 
-    def lowest(self, ankle: Vector, rotation: Rotation) -> float:
-        """Height of the lowest point of the foot with straight toes."""
-        return float(ankle[2] + (self._sole @ rotation[2]).min())
+    def lowest(self, ankle: Vector, rotation: Rotation, toes_rad: float) -> float:
+        """Height of the lowest point of a foot whose toes are bent up by an angle."""
+        toes = (rotation @ turn(-Y, toes_rad))[2]
+        ball = float(self._ball @ rotation[2])
+        low = min(float((self._sole @ rotation[2]).min()), ball + float((self._toes @ toes).min()))
+        return float(ankle[2]) + low
 
 
 class FootTrack:
@@ -157,7 +164,8 @@ class FootTrack:
         u = (time_s - start.end_s) / duration
         a, a_before = (self._standing(start, start.end_s - dt) for dt in (0.0, _STEP_S))
         b, b_after = (self._standing(end, end.begin_s + dt) for dt in (0.0, _STEP_S))
-        speed = duration / _STEP_S
+        # In a flight the foot goes with the body and not with the speed of its rolling.
+        speed = 0.0 if start.hop_m else duration / _STEP_S
         ankle = _hermite(
             u, a.ankle, b.ankle, (a.ankle - a_before.ankle) * speed, (b_after.ankle - b.ankle) * speed
         )
@@ -167,13 +175,12 @@ class FootTrack:
         yaw = a.yaw + _smooth(u) * _nearest_turn(b.yaw - a.yaw)
         toes = a.toes * (1 - _smooth(min(u / _TOE_RELAX_SHARE, 1.0)))
         toes += b.toes * _smooth(max((u - 1) / _TOE_RELAX_SHARE + 1, 0.0))
-        ankle = ankle + Z * start.lift_m * 16 * (u * (1 - u)) ** 2
-        rotation = turn(Z, yaw) @ turn(-Y, pitch + 0.7 * toes)
-        low = self.shape.lowest(ankle, rotation)
+        ankle = ankle + Z * (start.lift_m * 16 * (u * (1 - u)) ** 2 + start.hop_m * 4 * u * (1 - u))
+        low = self.shape.lowest(ankle, turn(Z, yaw) @ turn(-Y, pitch), toes)
         wanted = self._clearance_m * 16 * (u * (1 - u)) ** 2
         # A smooth maximum, so that the foot does not jerk when it would touch.
         gap = low - wanted
-        ankle = ankle + Z * (0.5 * (np.sqrt(gap**2 + 4e-6) - gap) * min(1.0, 12 * u, 12 * (1 - u)))
+        ankle = ankle + Z * (0.5 * (np.sqrt(gap**2 + 4e-6) - gap) * min(1.0, 30 * u, 30 * (1 - u)))
         return _State(ankle, yaw, float(pitch), float(toes))
 
 

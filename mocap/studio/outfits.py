@@ -119,8 +119,8 @@ def palette(outfit: Outfit, seed: int, age: float) -> dict[str, Colour]:
     rng = np.random.default_rng([seed, 71])
     skin = _SKINS[rng.integers(len(_SKINS))]
     hair = _HAIR[-1] if age > 60 else _HAIR[rng.integers(len(_HAIR) - 1)]
-    dark = (skin[0] * 0.78, skin[1] * 0.52, skin[2] * 0.50)
-    brows = tuple(0.75 * h + 0.25 * 0.4 * s for h, s in zip(hair, skin, strict=True))
+    red = (skin[0] * 0.86, skin[1] * 0.66, skin[2] * 0.64)
+    brows = tuple(0.55 * h + 0.45 * 0.6 * s for h, s in zip(hair, skin, strict=True))
     return {
         "skin": skin,
         "hair": hair,
@@ -128,7 +128,7 @@ def palette(outfit: Outfit, seed: int, age: float) -> dict[str, Colour]:
         "trousers": outfit.trousers,
         "shoes": outfit.shoes,
         "sole": outfit.sole,
-        "lips": dark,
+        "lips": red,
         "brows": (brows[0], brows[1], brows[2]),
         "eye_white": (0.93, 0.93, 0.92),
         "iris": _IRIS[rng.integers(len(_IRIS))],

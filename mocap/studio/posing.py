@@ -32,6 +32,9 @@ _GIRDLE_SHARE = 0.28
 """How much of a further raise the girdle does: about a third in anatomy, part of it unseen."""
 _FOREARM_TWIST = {"lowerarm01": 0.25, "lowerarm02": 0.75}
 _REACH_ROUNDS = 3
+_TOGETHER = 0.6
+"""How much of the spread of the fingers at rest is taken back."""
+_THUMB_CLOSE = 0.30
 
 
 @dataclass(frozen=True)
@@ -127,18 +130,22 @@ class _Limb:
 
 @dataclass(frozen=True)
 class _Hand:
-    """The resting hand: direction, palm and the twist of the palm against the forearm's hinge."""
+    """The resting hand: direction, palm, the twist of the palm against the forearm's hinge, and
+    the turns about the palm by which the fingers, index to little, are brought together."""
 
     along: Vector
     palm: Vector
     twist: float
+    spread: tuple[float, ...]
 
 
 class Poser:
     """Solves poses of one body.
 
     Attributes:
-        leg_m: length of thigh and shank together.
+        leg_lengths_m: lengths of thigh and shank.
+        leg_m: both together.
+        arm_m: length of upper arm and forearm together.
         standing_hips_m: height of the hip joints of a standing body.
         ankle_height_m: height of the ankle of a flat foot.
         half_hips_m: half the distance of the hip joints.
@@ -154,7 +161,9 @@ class Poser:
         self._head = {name: body.rest_heads_m[i] for i, name in enumerate(self._names)}
         self._legs = tuple(self._leg(side) for side in SIDES)
         self._arms = tuple(self._arm(side) for side in SIDES)
+        self.arm_m = self._arms[0].upper_m + self._arms[0].lower_m
         self._hands = tuple(self._hand(i) for i in range(2))
+        self.leg_lengths_m = (self._legs[0].upper_m, self._legs[0].lower_m)
         self.leg_m = self._legs[0].upper_m + self._legs[0].lower_m
         hips = [self._head[f"upperleg01.{side}"] for side in SIDES]
         self.half_hips_m = float(hips[0][1])
@@ -185,7 +194,11 @@ class Poser:
         across_palm = self._head[f"finger2-1.{side}"] - self._head[f"finger5-1.{side}"]
         palm = sign * unit(np.cross(along, across_palm))
         arm = self._arms[i]
-        return _Hand(along, palm, signed_angle(sign * arm.hinge, palm, arm.lower))
+        fingers = [
+            self._head[f"finger{k}-3.{side}"] - self._head[f"finger{k}-1.{side}"] for k in range(2, 6)
+        ]
+        spread = tuple(_TOGETHER * signed_angle(finger, fingers[1], palm) for finger in fingers)
+        return _Hand(along, palm, signed_angle(sign * arm.hinge, palm, arm.lower), spread)
 
     def hip_joint(self, targets: PoseTargets, i: int) -> Vector:
         """World position of the left (0) or right (1) hip joint."""
@@ -230,10 +243,12 @@ class Poser:
         finger, joint = int(name[6]), int(name[8])
         axis = np.cross(hand.along, hand.palm)
         if finger == 1:
-            return turn(axis, 0.25 * curl[i] * (joint > 1))
+            close = turn(hand.palm, _THUMB_CLOSE * (-1.0, 1.0)[i]) if joint == 1 else np.eye(3)
+            return close @ turn(axis, 0.3 * curl[i] * (joint > 1))
         # Fingers bend more towards the little one, and less at their last joint.
         amount = curl[i] * (0.85 + 0.1 * (finger - 2)) * (1.0, 1.15, 0.7)[joint - 1]
-        return turn(axis, amount)
+        together = turn(hand.palm, hand.spread[finger - 2]) if joint == 1 else np.eye(3)
+        return together @ turn(axis, amount)
 
     def _too_high(self, targets: PoseTargets) -> float:
         lower = 0.0

@@ -48,6 +48,13 @@ def packed(coefficients: tuple[float, ...]) -> np.ndarray:
     return padded
 
 
+def alone(
+    matrix: np.ndarray, d: np.ndarray, fisheye: bool, pose: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One camera as the arrays of a rig that has no other."""
+    return matrix[None], d[None], np.array([int(fisheye)]), pose[None]
+
+
 def world_points(count: int = 200) -> np.ndarray:
     """Points well within the picture of the camera at POSE."""
     return np.random.default_rng(1).uniform((-1.0, -1.0, 0.2), (1.0, 1.0, 1.9), (count, 3))
@@ -114,7 +121,7 @@ def test_jacobian_equals_finite_differences(coefficients, fisheye, matrix):
     np.testing.assert_allclose(exact, numeric, rtol=1e-6, atol=1e-4)
     compiled = np.empty((2, 3))
     for point, plain in zip(points, exact, strict=True):
-        project_point_jacobian(point, matrix, d, int(fisheye), POSE, compiled)
+        project_point_jacobian(point, 0, *alone(matrix, d, fisheye, POSE), compiled)
         np.testing.assert_allclose(compiled, plain, rtol=1e-10, atol=1e-9)
 
 
@@ -126,7 +133,7 @@ def test_fisheye_jacobian_on_the_axis_and_beside_it():
         jacobian = projection_jacobian(point, MATRIX, d, True, np.eye(4))
         np.testing.assert_allclose(jacobian, expected, atol=1e-3)
         compiled = np.empty((2, 3))
-        project_point_jacobian(point, MATRIX, d, 1, np.eye(4), compiled)
+        project_point_jacobian(point, 0, *alone(MATRIX, d, True, np.eye(4)), compiled)
         np.testing.assert_allclose(compiled, jacobian, atol=1e-9)
 
 
@@ -139,7 +146,7 @@ def test_compiled_projection_equals_the_plain_one(point, lens, kind):
     coefficients, fisheye = LENSES[lens]
     d, matrix = packed(coefficients), SKEWED if kind == "skewed" else MATRIX
     plain, depth = project_points(np.array(point), matrix, d, fisheye, POSE)
-    u, v, z = project_point(np.array(point), matrix, d, int(fisheye), POSE)
+    u, v, z = project_point(np.array(point), 0, *alone(matrix, d, fisheye, POSE))
     np.testing.assert_allclose((u, v, z), (*plain, depth), rtol=1e-10, atol=1e-8)
 
 
@@ -152,7 +159,7 @@ def test_compiled_unprojection_equals_the_plain_one(pixel, lens):
     coefficients, fisheye = LENSES[lens]
     d = packed(coefficients)
     plain = unproject_pixels(np.array(pixel), MATRIX, d, fisheye)
-    compiled = unproject_pixel(*pixel, MATRIX, d, int(fisheye))
+    compiled = unproject_pixel(*pixel, 0, *alone(MATRIX, d, fisheye, POSE)[:3])
     np.testing.assert_allclose(compiled, plain, atol=1e-7)
 
 
@@ -197,7 +204,9 @@ def test_a_pinhole_camera_sees_nothing_behind_it():
     assert np.isnan(pixels).all()
     assert np.isnan(projection_jacobian(behind, MATRIX, packed(()), False, np.eye(4))).all()
     for point in behind:
-        assert np.isnan(project_point(point, MATRIX, packed(RADIAL), 0, np.eye(4))[:2]).all()
+        assert np.isnan(
+            project_point(point, 0, *alone(MATRIX, packed(RADIAL), False, np.eye(4)))[:2]
+        ).all()
 
 
 def test_a_fisheye_camera_sees_beyond_90_degrees_but_not_exactly_behind_it():
@@ -209,7 +218,7 @@ def test_a_fisheye_camera_sees_beyond_90_degrees_but_not_exactly_behind_it():
     np.testing.assert_allclose(unproject_pixels(pixel, MATRIX, d, True), aside / 2, atol=1e-9)
     for point in (np.array([0.0, 0.0, -1.0]), np.zeros(3)):
         assert np.isnan(project_points(point, MATRIX, d, True, np.eye(4))[0]).all()
-        assert np.isnan(project_point(point, MATRIX, d, 1, np.eye(4))[:2]).all()
+        assert np.isnan(project_point(point, 0, *alone(MATRIX, d, True, np.eye(4)))[:2]).all()
 
 
 def test_pixels_without_a_ray_are_nan():
