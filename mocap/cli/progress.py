@@ -80,4 +80,11 @@ def progress_bar(what: str, total: int | None) -> Generator[Callable[[int, int |
         def advance(done: int, of: int | None) -> None:
             bars.update(task, completed=done, total=of if of is not None else total)
 
-        yield advance
+        try:
+            yield advance
+        except BaseException:
+            # What follows is an error, and a bar that stands still says nothing.
+            bars.live.transient = True
+            bars.live.stop()
+            bars.disable = True
+            raise

@@ -60,19 +60,18 @@ def load_truth(path: Path) -> Truth:
             not read.
     """
     check_input(path, "truth file")
+    no_truth = f"{path} is not a truth file; expected the truth.npz of 'mocap studio'"
+    if not zipfile.is_zipfile(path):
+        raise InputError(no_truth)
     try:
         with np.load(path, allow_pickle=False) as file:
             data = {name: file[name] for name in file.files}
-    # NumPy takes what is neither a zip nor an array for a pickle, and says so by a ValueError.
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise InputError(
-            f"{path} is not a truth file ({error}); expected the truth.npz of 'mocap studio'"
-        ) from error
+    # NumPy takes what is no array for a pickle, and says so by a ValueError.
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{no_truth} ({error})") from error
     if str(data.get("format", "")) != FORMAT_NAME:
-        raise InputError(
-            f"{path} is an npz file but not a truth file; expected the truth.npz of 'mocap studio'"
-        )
-    version = int(data["format_version"])
+        raise InputError(no_truth)
+    version = int(data.get("format_version", FORMAT_VERSION))
     if version > FORMAT_VERSION:
         raise InputError(
             f"{path} is a truth file of format version {version}; this program reads up to "
@@ -81,15 +80,15 @@ def load_truth(path: Path) -> Truth:
     missing = [name for name in (*_NAMES, *_ARRAYS, *_SHAPE) if name not in data]
     if missing:
         raise InputError(f"the truth file {path} lacks {', '.join(missing)}; make it again")
-    shape: dict[str, dict[int, float]] = {
-        str(name): {
-            int(person): float(value)
-            for person, value in zip(data["shape_ids"], column, strict=True)
-            if np.isfinite(value)
-        }
-        for name, column in zip(data["shape_names"], data["shape_values"].T, strict=True)
-    }
     try:
+        shape: dict[str, dict[int, float]] = {
+            str(name): {
+                int(person): float(value)
+                for person, value in zip(data["shape_ids"], column, strict=True)
+                if np.isfinite(value)
+            }
+            for name, column in zip(data["shape_names"], data["shape_values"].T, strict=True)
+        }
         return Truth(
             **{name: tuple(str(value) for value in data[name]) for name in _NAMES},
             **{name: data[name] for name in _ARRAYS},

@@ -144,9 +144,7 @@ def _common(clip: BvhClip, a: int, b: int) -> int:
     return next((i for i in line(a) if i in other), 0)
 
 
-def bvh_motion(
-    config: MotionConfig, body: Body, duration_s: float
-) -> Callable[[float], BodyPose]:
+def bvh_motion(config: MotionConfig, body: Body, duration_s: float) -> Callable[[float], BodyPose]:
     """Plays a BVH file; after its end the last pose stays.
 
     Raises:

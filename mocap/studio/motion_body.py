@@ -172,7 +172,9 @@ def with_arm(targets: PoseTargets, i: int, arm: HangingArm, share: float) -> Pos
     old = targets.arms[i]
     names = ("forward", "outward", "inward_turn", "elbow", "pronation", "wrist")
     mixed = {n: (1 - share) * getattr(old, n) + share * getattr(arm, n) for n in names}
-    arms = (HangingArm(**mixed), targets.arms[1]) if i == 0 else (targets.arms[0], HangingArm(**mixed))
+    arms = (
+        (HangingArm(**mixed), targets.arms[1]) if i == 0 else (targets.arms[0], HangingArm(**mixed))
+    )
     return replace(targets, arms=arms)
 
 

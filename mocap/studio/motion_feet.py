@@ -167,10 +167,18 @@ class FootTrack:
         # In a flight the foot goes with the body and not with the speed of its rolling.
         speed = 0.0 if start.hop_m else duration / _STEP_S
         ankle = _hermite(
-            u, a.ankle, b.ankle, (a.ankle - a_before.ankle) * speed, (b_after.ankle - b.ankle) * speed
+            u,
+            a.ankle,
+            b.ankle,
+            (a.ankle - a_before.ankle) * speed,
+            (b_after.ankle - b.ankle) * speed,
         )
         pitch = _hermite(
-            u, a.pitch, b.pitch, (a.pitch - a_before.pitch) * speed, (b_after.pitch - b.pitch) * speed
+            u,
+            a.pitch,
+            b.pitch,
+            (a.pitch - a_before.pitch) * speed,
+            (b_after.pitch - b.pitch) * speed,
         )
         yaw = a.yaw + _smooth(u) * _nearest_turn(b.yaw - a.yaw)
         toes = a.toes * (1 - _smooth(min(u / _TOE_RELAX_SHARE, 1.0)))

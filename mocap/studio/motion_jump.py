@@ -34,7 +34,7 @@ _LANDING_STRETCH = 0.955
 _PUSH_FACTOR = 1.9
 """Duration of push and landing, over way and final speed: 2 would be an even acceleration."""
 _PAUSE_S = 0.35
-_ARM_LEAD_S, _ARM_LAG_S = 0.16, 0.12
+_ARM_LEAD_S, _ARM_LAG_S = 0.24, 0.18
 """How long before the push the arms begin to swing up, and how long into the flight they do."""
 
 
@@ -122,9 +122,9 @@ def jump_motion(config: MotionConfig, body: Body, duration_s: float) -> BodyMoti
     course = replace(
         course,
         feet=tuple(_hopping(track, jump, first, period, count) for track in course.feet),
-        hips_height=lambda time_s: jump.height((time_s - first) % period)
-        if first <= time_s
-        else jump.stand_m,
+        hips_height=lambda time_s: (
+            jump.height((time_s - first) % period) if first <= time_s else jump.stand_m
+        ),
     )
 
     def adjust(time_s: float, targets: PoseTargets) -> PoseTargets:
@@ -134,9 +134,11 @@ def jump_motion(config: MotionConfig, body: Body, duration_s: float) -> BodyMoti
         swing_s = jump.push_s + _ARM_LEAD_S + _ARM_LAG_S
         up = ease((t - _CROUCH_S + _ARM_LEAD_S) / swing_s)
         back = ease(t / (_CROUCH_S - _ARM_LEAD_S / 2)) * (1 - up)
-        up *= 1 - ease((t - jump.leave_s - _ARM_LAG_S) / (jump.land_s - jump.leave_s + jump.brake_s))
+        up *= 1 - ease(
+            (t - jump.leave_s - _ARM_LAG_S) / (jump.land_s - jump.leave_s + jump.brake_s)
+        )
         heading = targets.R_world_pelvis
-        targets = pelvis_pitched(targets, 0.55 * bent)
+        targets = pelvis_pitched(targets, 0.48 * bent)
         targets = replace(
             targets,
             hips_m=targets.hips_m - bent * 0.11 * poser.leg_m * heading[:, 0],
@@ -151,9 +153,7 @@ def jump_motion(config: MotionConfig, body: Body, duration_s: float) -> BodyMoti
     return BodyMotion(poser, course, duration_s, adjust, config.seed)
 
 
-def _hopping(
-    track: FootTrack, jump: _Jump, first: float, period: float, count: int
-) -> FootTrack:
+def _hopping(track: FootTrack, jump: _Jump, first: float, period: float, count: int) -> FootTrack:
     """A standing foot which leaves the floor in every jump."""
     (stand,) = track.stands
     stands = []

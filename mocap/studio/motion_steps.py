@@ -220,8 +220,10 @@ class SmoothPath:
     ) -> None:
         chord = np.linalg.norm(np.diff(points_m, axis=0), axis=1)
         knots = np.concatenate([[0.0], np.cumsum(chord)])
-        begin = (2, np.zeros(2)) if yaw_rad is None else (
-            1, np.array([np.cos(yaw_rad), np.sin(yaw_rad)])
+        begin = (
+            (2, np.zeros(2))
+            if yaw_rad is None
+            else (1, np.array([np.cos(yaw_rad), np.sin(yaw_rad)]))
         )
         curve = CubicSpline(knots, points_m, bc_type=(begin, (2, np.zeros(2))))
         fine = np.linspace(0.0, knots[-1], 400)

@@ -30,9 +30,7 @@ _MAKERS: dict[str, Callable[[MotionConfig, Body, float], Callable[[float], BodyP
 }
 
 
-def make_motion(
-    config: MotionConfig, body: Body, duration_s: float
-) -> Callable[[float], BodyPose]:
+def make_motion(config: MotionConfig, body: Body, duration_s: float) -> Callable[[float], BodyPose]:
     """The pose of a body at any time of a clip.
 
     The same configuration and body give the same poses. Times up to half a second outside the clip

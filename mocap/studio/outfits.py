@@ -18,6 +18,7 @@ from mocap.errors import StudioError, valid_choices
 from mocap.studio.body_data import BodyData
 from mocap.studio.garment_fields import garment_fields
 from mocap.studio.mesh_cut import cut_mesh
+from mocap.studio.toe_caps import toe_cap
 
 Colour = tuple[float, float, float]
 
@@ -28,6 +29,7 @@ LABELS = (
 _THICKNESS_M = {"hair": 0.012, "shirt": 0.010, "trousers": 0.010, "shoes": 0.007, "sole": 0.007}
 _CLOTH = ("shirt", "trousers", "shoes", "sole")
 _SMOOTHING_ROUNDS = 12
+_SOLE_M = 0.012
 _SKINS: tuple[Colour, ...] = (
     (0.93, 0.76, 0.66),
     (0.88, 0.69, 0.57),
@@ -172,6 +174,15 @@ def dress(
     part = np.array(data.part_names)[data.triangle_part[source]]
     label = _triangle_labels(inside, part)
     moved = _thickened(attributes[:, :3], triangles, label)
+    shoes = np.unique(triangles[np.isin(label, [LABELS.index("shoes"), LABELS.index("sole")])])
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        joints = heads_m[[data.bone_names.index(f"toe{k}-1.{side}") for k in range(1, 6)]]
+        source, cap, faces = toe_cap(moved, shoes[sign * moved[shoes, 1] > 0], joints)
+        low = cap[faces].mean(axis=1)[:, 2] < moved[:, 2].min() + _SOLE_M
+        label = np.append(label, np.where(low, LABELS.index("sole"), LABELS.index("shoes")))
+        triangles = np.concatenate([triangles, faces + len(moved)])
+        moved = np.concatenate([moved, cap])
+        attributes = np.concatenate([attributes, attributes[source]])
     # A vertex is doubled where colours meet.
     pairs = np.stack([triangles.ravel(), np.repeat(label, 3)], axis=1)
     unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
@@ -224,14 +235,21 @@ def _thickened(vertices: np.ndarray, triangles: np.ndarray, label: np.ndarray) -
     share = np.bincount(triangles.ravel(), np.repeat(cloth, 3), count) / uses
     share = np.where(share > 0.99, 1.0, 0.0)
     result = vertices.copy()
+    # Smoothing moves vertices along their normals only, so that hems stay straight.
+    normal = _normals(result, triangles, mean)
     for _ in range(_SMOOTHING_ROUNDS):
-        result += (0.5 * share)[:, None] * (mean @ result - result)
+        step = np.einsum("va,va->v", mean @ result - result, normal)
+        result += (0.5 * share * step)[:, None] * normal
     offset = mean @ (mean @ offset) * (offset > 0)
-    corners = result[triangles]
+    return result + offset[:, None] * _normals(result, triangles, mean)
+
+
+def _normals(vertices: np.ndarray, triangles: np.ndarray, mean: sparse.spmatrix) -> np.ndarray:
+    """Unit normals of the vertices, smoothed over their neighbours."""
+    corners = vertices[triangles]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = np.zeros_like(result)
+    summed = np.zeros_like(vertices)
     for k in range(3):
         np.add.at(summed, triangles[:, k], normal)
     summed = mean @ summed
-    length = np.linalg.norm(summed, axis=1, keepdims=True)
-    return result + offset[:, None] * summed / np.maximum(length, 1e-12)
+    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)

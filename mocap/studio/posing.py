@@ -195,7 +195,8 @@ class Poser:
         palm = sign * unit(np.cross(along, across_palm))
         arm = self._arms[i]
         fingers = [
-            self._head[f"finger{k}-3.{side}"] - self._head[f"finger{k}-1.{side}"] for k in range(2, 6)
+            self._head[f"finger{k}-3.{side}"] - self._head[f"finger{k}-1.{side}"]
+            for k in range(2, 6)
         ]
         spread = tuple(_TOGETHER * signed_angle(finger, fingers[1], palm) for finger in fingers)
         return _Hand(along, palm, signed_angle(sign * arm.hinge, palm, arm.lower), spread)

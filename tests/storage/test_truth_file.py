@@ -127,6 +127,10 @@ def test_damaged_files_are_refused(tmp_path: Path, truth: Truth) -> None:
     with pytest.raises(InputError, match="points has shape"):
         load_truth(path)
     save_truth(path, truth, overwrite=True)
+    change(path, shape_values=np.zeros((3, 1)))
+    with pytest.raises(InputError, match="damaged"):
+        load_truth(path)
+    save_truth(path, truth, overwrite=True)
     change(path, points=np.array([object()]))
     with pytest.raises(InputError, match="not a truth file"):
         load_truth(path)
