@@ -44,7 +44,7 @@ format: setup
 
 # The pictures of the README, from the session that the demo makes.
 pictures: demo
-	$(BIN)/mocap view $(OUT)/session.h5 --snapshot docs/images/example.png --overwrite
+	$(BIN)/mocap view $(OUT)/session.h5 --frame 8 --snapshot docs/images/example.png --overwrite
 
 benchmark: setup
 	$(BIN)/python tests/benchmarks/main_job.py

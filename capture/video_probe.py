@@ -92,8 +92,10 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
             f"copy or record it again"
         ) from error
     if not container.streams.video:
+        sound = bool(container.streams.audio)
         container.close()
-        raise VideoError(f"video {path} has no video stream; is it a sound file?")
+        what = "is it a sound file?" if sound else "it is truncated: copy or record it again"
+        raise VideoError(f"video {path} has no video stream; {what}")
     return container, container.streams.video[0]
 
 

@@ -61,7 +61,7 @@ def write_video(
     rng = np.random.default_rng(0)
     base = time_base or Fraction(1, rate)
     with av.open(str(path), "w", options=dict(container or {})) as output:
-        stream = output.add_stream(codec, rate=rate, options=dict(options or {}))
+        stream = output.add_stream(codec, rate=rate, options={"threads": "1", **(options or {})})
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.gop_size = 5

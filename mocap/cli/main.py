@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import inspect
 import logging
@@ -32,6 +33,7 @@ COMMANDS: dict[str, str] = {
 }
 """The commands by name. Only the one that is called is imported: it starts sooner."""
 
+_FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
 
 
@@ -61,9 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:
         # What no check foresees: a disk that fills up, a folder without permission.
-        if error.filename is None or error.strerror is None:
+        if error.filename is None and error.errno not in _FULL_OR_BROKEN:
             raise
-        say_error(f"{error.filename}: {error.strerror}; check the path, permissions and free space")
+        where = error.filename or "output"
+        say_error(f"{where}: {error.strerror}; check the path, permissions and free space")
         return OutputError.exit_code
     except KeyboardInterrupt:
         errors.print("interrupted")

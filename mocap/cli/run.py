@@ -20,6 +20,7 @@ from capture.supervisor import CameraJob, CameraReport, Supervisor
 from capture.video import Pace
 from capture.video_probe import VideoInfo, probe_video
 from mocap.cli.options import option, required
+from mocap.cli.settings import check_settings
 from mocap.errors import InputError, OutputError, RigError
 from mocap.files import check_output
 from mocap.model import FrameSet, Rig, Skeleton
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DEFAULT_RATE_HZ = 30.0
+POSSIBLE_RATES_HZ = (0.1, 100_000)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,10 @@ class Run:
             raise InputError("pass either --videos or --observations, and not both")
         if self.videos and self.fps is not None:
             raise InputError("--fps is for --observations only; videos state their frame rate")
-        if not self.max_wait_s >= 0:
-            raise InputError(f"--max-wait-s is {self.max_wait_s:g}; it must not be negative")
+        if not 0 <= self.max_wait_s < math.inf:
+            raise InputError(f"--max-wait-s is {self.max_wait_s:g}; it must be zero or positive")
+        check_settings(self.reconstruction)
+        check_settings(self.smoothing, "smoothing.")
         rig = load_rig(self.rig, units=self.units)
         all_names = rig.names
         if self.cameras:
@@ -115,8 +119,9 @@ class Run:
 
     def _run_observations(self, path: Path, rig: Rig, started: float) -> int:
         rate_hz = DEFAULT_RATE_HZ if self.fps is None else self.fps
-        if not (rate_hz > 0 and math.isfinite(rate_hz)):
-            raise InputError(f"--fps is {rate_hz:g}; it must be a positive number")
+        slowest, fastest = POSSIBLE_RATES_HZ
+        if not slowest <= rate_hz <= fastest:
+            raise InputError(f"--fps is {rate_hz:g}; it must lie between {slowest} and {fastest}")
         observations = load_observations(path)
         sets = observations.frame_sets(rig, rate_hz)
 

@@ -219,7 +219,7 @@ def _shaped(
         "gender": 1.0 - config.sex,
         "age": float(np.interp(config.age, years, values)),
         "muscle": config.muscle,
-        "weight": 0.15 + 0.7 * config.build,
+        "weight": 0.05 + 0.9 * config.build,
         "proportions": 0.3,
     }
 

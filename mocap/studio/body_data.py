@@ -10,14 +10,17 @@ Body axes, in the rest pose and everywhere in the studio: x forward, y left, z u
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +146,8 @@ def load_body_data(
         data = build_body_data()
         stream = io.BytesIO()
         # Names are kept as fixed-length text: nothing in the file needs unpickling.
-        np.savez(stream, **{f.name: np.asarray(getattr(data, f.name)) for f in fields(data)})
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(data, f.name)) for f in fields(data)}
+        np.savez(stream, **arrays)
         write_atomically(path, stream.getvalue())
     return _read(path, path.stat().st_mtime_ns)
 
@@ -185,11 +189,11 @@ def build_body_data() -> BodyData:
             f"install it with 'pip install anny=={ANNY_VERSION}'"
         )
     _log.info("building the body model with anny %s", ANNY_VERSION)
-    with warnings.catch_warnings(), torch.no_grad():
+    with _own_cache(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         model = anny.Anny(skinning_method="lbs").float()
         regressor = anny.KeypointsRegressor.coco(model, labels=list(BODY_KEYPOINTS))
-    data = model.to_model_data()
+    data: Any = model.to_model_data()
     corners = data.texture_coordinates[data.face_texture_coordinate_indices].numpy()
     uv = corners.mean(axis=1)
     parts, part_names = _segmentation(uv)
@@ -210,6 +214,26 @@ def build_body_data() -> BodyData:
         triangle_uv=uv,
         regressor=regressor.regression_weights.numpy(),
     )
+
+
+@contextlib.contextmanager
+def _own_cache() -> Generator[None]:
+    """Lets the library, which would keep 800 MB, work in a folder that is removed afterwards.
+
+    Where its own cache exists already, that is used, because it saves most of the time.
+    """
+    from anny.paths import get_anny_cache_path, set_anny_cache_path
+
+    before = get_anny_cache_path()
+    if before.exists():
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        set_anny_cache_path(folder)
+        try:
+            yield
+        finally:
+            set_anny_cache_path(before)
 
 
 def _body_axes(points: np.ndarray) -> np.ndarray:

@@ -57,7 +57,8 @@ def make_keypoint_table(
     local *= weights[..., None]
     result = np.zeros((len(names), len(heads_m), 4))
     body = len(BODY_KEYPOINTS)
-    result[:body] = np.tensordot(data.regressor.astype(np.float64), local, axes=1)
+    regressor = data.regressor.astype(np.float64)
+    result[:body] = np.tensordot(regressor / regressor.sum(axis=1, keepdims=True), local, axes=1)
     face = COCO_WHOLEBODY_133.indices("face")
     result[list(face)] = local[list(FACE_VERTICES)]
     for side, letter in (("left", "L"), ("right", "R")):

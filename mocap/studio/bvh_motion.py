@@ -24,7 +24,7 @@ from mocap.studio.inverse_kinematics import (
     unit,
 )
 from mocap.studio.motion_config import MotionConfig
-from mocap.studio.posing import X, Y, Z, Foot, HangingArm, Poser, PoseTargets
+from mocap.studio.posing import Foot, HangingArm, Poser, PoseTargets, X, Y, Z
 
 _PARTS: dict[str, tuple[str, ...]] = {
     "arm": ("arm", "uparm", "upperarm", "shldr", "upperarm01"),

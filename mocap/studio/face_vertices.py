@@ -3,8 +3,8 @@
 Found once: resting heads of three builds were rendered from three directions each, MediaPipe's
 face mesh (whose points correspond to those of iBUG 300-W) was cast back onto the skin, and the
 median made symmetric and moved to the nearest vertex. Of the jaw line, whose ends are at the rim
-of the face as seen from the front, the points lie 1 to 4 mm from the median, in the middle of the brows 3 mm, all others nearer
-than 2 mm.
+of the face as seen from the front, the points lie 1 to 4 mm from the median, in the middle of the
+brows 3 mm, all others nearer than 2 mm.
 """
 
 from __future__ import annotations

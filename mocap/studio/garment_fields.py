@@ -36,7 +36,7 @@ def garment_fields(
     """
     size = float(np.ptp(vertices_m[:, 2])) / _USUAL_HEIGHT_M
     joint = {name: heads_m[i] for i, name in enumerate(data.bone_names)}
-    x, y, z = vertices_m.T
+    x, _, z = vertices_m.T
 
     def share(*starts: str) -> np.ndarray:
         """How much bones with these names move each vertex."""
@@ -113,12 +113,13 @@ def _face_fields(
     # The hairline falls from the forehead over the temples and behind the ears to the nape.
     forehead = eye[2] + 0.52 * (crown - eye[2])
     front = eye[0] + 0.005 * size
+    rim = size * np.array(
+        [(-0.07, -0.055), (-0.025, -0.035), (-0.005, 0.03), (0.012, 0.035), (0.03, 0.045)]
+    )
     line = np.interp(
         x,
-        [ear[0] - 0.07 * size, ear[0] - 0.025 * size, ear[0] - 0.005 * size]
-        + [ear[0] + 0.012 * size, ear[0] + 0.03 * size, front - 0.02 * size, front],
-        [ear[2] - 0.055 * size, ear[2] - 0.035 * size, ear[2] + 0.03 * size]
-        + [ear[2] + 0.035 * size, ear[2] + 0.045 * size, forehead - 0.012 * size, forehead],
+        [*(ear[0] + rim[:, 0]), front - 0.02 * size, front],
+        [*(ear[2] + rim[:, 1]), forehead - 0.012 * size, forehead],
     )
     hair = np.where(head > 0.5, z - line, -_INSIDE)
     at_ear = np.hypot(x - ear[0] + 0.005 * size, z - ear[2]) < 0.048 * size

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.spatial import ConvexHull
 
 from mocap.studio.bodies import Body
 from mocap.studio.inverse_kinematics import Rotation, Vector, turn
-from mocap.studio.posing import SIDES, X, Y, Z, Foot
+from mocap.studio.posing import SIDES, Foot, Y, Z
 
 LANDING_S = 0.10
 """From the touch of the heel to the flat foot."""
@@ -23,6 +24,9 @@ ROLLING_S = 0.30
 """From the rise of the heel to the leaving of the toes."""
 _TOE_RELAX_SHARE = 0.55
 _STEP_S = 1e-3
+
+
+_Value = TypeVar("_Value", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class FootShape:
         pivot = self._heel if pitch > 0 else self._ball
         ankle = flat + R_yaw @ pivot - rotation @ pivot
         if pitch > 0:
-            ankle = ankle - Z * min(0.0, self.lowest(ankle, rotation, 0.0))
+            ankle = ankle - Z * self.lowest(ankle, rotation, 0.0)
         return _State(ankle, yaw, pitch, max(-pitch, 0.0))
 
     def lowest(self, ankle: Vector, rotation: Rotation, toes_rad: float) -> float:
@@ -205,7 +209,8 @@ def _smooth(u: float) -> float:
     return u * u * u * (u * (6 * u - 15) + 10)
 
 
-def _hermite(u: float, a, b, speed_a, speed_b):  # type: ignore[no-untyped-def]
+def _hermite(u: float, a: _Value, b: _Value, speed_a: _Value, speed_b: _Value) -> _Value:
+    """Cubic between two values with given changes per unit of u at its ends."""
     square, cube = u * u, u * u * u
     return (
         (2 * cube - 3 * square + 1) * a
@@ -213,8 +218,3 @@ def _hermite(u: float, a, b, speed_a, speed_b):  # type: ignore[no-untyped-def]
         + (3 * square - 2 * cube) * b
         + (cube - square) * speed_b
     )
-
-
-def facing(yaw_rad: float) -> Vector:
-    """Unit vector on the floor."""
-    return turn(Z, yaw_rad) @ X

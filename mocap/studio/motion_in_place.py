@@ -11,7 +11,7 @@ from mocap.studio.inverse_kinematics import Vector, turn, unit
 from mocap.studio.motion_body import BodyMotion, ease, pelvis_pitched, with_arm
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.motion_steps import standing_course
-from mocap.studio.posing import SIDES, Z, HangingArm, Poser, PoseTargets, ReachingArm
+from mocap.studio.posing import SIDES, HangingArm, Poser, PoseTargets, ReachingArm, Z
 
 _RAISE_S = 0.9
 _WAVE_S = 0.8

@@ -34,7 +34,7 @@ _LANDING_STRETCH = 0.955
 _PUSH_FACTOR = 1.9
 """Duration of push and landing, over way and final speed: 2 would be an even acceleration."""
 _PAUSE_S = 0.35
-_ARM_LEAD_S, _ARM_LAG_S = 0.24, 0.18
+_ARM_LEAD_S, _ARM_LAG_S = 0.28, 0.20
 """How long before the push the arms begin to swing up, and how long into the flight they do."""
 
 

@@ -15,7 +15,7 @@ from mocap.studio.inverse_kinematics import turn, unit
 from mocap.studio.motion_body import BodyMotion, ease
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.motion_steps import Gait, SmoothPath, Step, steps_course, walk_steps
-from mocap.studio.posing import Y, Z, Poser, PoseTargets, ReachingArm
+from mocap.studio.posing import Poser, PoseTargets, ReachingArm, Y, Z
 
 _STOP_M = 0.44
 """From the middle of the standing feet to the meeting hands."""

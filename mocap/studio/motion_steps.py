@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -225,7 +226,8 @@ class SmoothPath:
             if yaw_rad is None
             else (1, np.array([np.cos(yaw_rad), np.sin(yaw_rad)]))
         )
-        curve = CubicSpline(knots, points_m, bc_type=(begin, (2, np.zeros(2))))
+        ends: Any = (begin, (2, np.zeros(2)))
+        curve = CubicSpline(knots, points_m, bc_type=ends)
         fine = np.linspace(0.0, knots[-1], 400)
         self._points = curve(fine)
         steps = np.linalg.norm(np.diff(self._points, axis=0), axis=1)

@@ -31,7 +31,7 @@ _FREE_SHOULDER = np.deg2rad(30.0)
 _GIRDLE_SHARE = 0.28
 """How much of a further raise the girdle does: about a third in anatomy, part of it unseen."""
 _FOREARM_TWIST = {"lowerarm01": 0.25, "lowerarm02": 0.75}
-_REACH_ROUNDS = 3
+_REACH_ROUNDS = 6
 _TOGETHER = 0.6
 """How much of the spread of the fingers at rest is taken back."""
 _THUMB_CLOSE = 0.30

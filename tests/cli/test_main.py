@@ -100,6 +100,16 @@ def test_an_unforeseen_refusal_of_the_system_is_one_line(monkeypatch, mocap) -> 
     assert answer.error().startswith("/some/[odd] file: Permission denied; check")
 
 
+def test_a_full_disk_is_one_line(monkeypatch, mocap) -> None:
+    def fill(arguments: list[str]) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_parse", fill)
+    answer = mocap("info", "x")
+    assert answer.code == 2
+    assert answer.error().startswith("output: No space left on device; check")
+
+
 def test_what_the_library_logs_is_a_warning_in_one_line(monkeypatch, mocap) -> None:
     class Noisy:
         def execute(self) -> int:

@@ -156,7 +156,7 @@ def test_neither_or_both_of_videos_and_observations(scene: Scene, refused) -> No
         assert refused(**choice) == "pass either --videos or --observations, and not both"
 
 
-@pytest.mark.parametrize("fps", ["0", "-25", "nan", "inf"])
+@pytest.mark.parametrize("fps", ["0", "-25", "nan", "inf", "1e-09", "1e+12"])
 def test_an_impossible_frame_rate(scene: Scene, refused, fps: str) -> None:
     error = refused(f"--fps={fps}", videos=None, observations=scene.folder / "observations.npz")
     assert error.startswith(f"--fps is {fps}; it must be")
@@ -167,7 +167,25 @@ def test_a_frame_rate_for_videos(refused) -> None:
 
 
 def test_an_impossible_wait(refused) -> None:
-    assert refused("--max-wait-s=-1") == "--max-wait-s is -1; it must not be negative"
+    for wait in ("-1", "nan", "inf"):
+        error = refused(f"--max-wait-s={wait}")
+        assert error == f"--max-wait-s is {wait}; it must be zero or positive"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("triangulation.gate-sigmas", "nan", "must be positive"),
+        ("triangulation.sigma-body-m", "0", "must be positive"),
+        ("triangulation.floor-px", "-1", "must be zero or positive"),
+        ("association.min-confidence", "5", "must lie between 0 and 1"),
+        ("tracking.max-lost-s", "-1", "must be zero or positive"),
+        ("smoothing.cutoff-hz", "inf", "must be positive"),
+        ("smoothing.max-gap-s", "-0.5", "must be zero or positive"),
+    ],
+)
+def test_impossible_settings(refused, option: str, value: str, words: str) -> None:
+    assert refused(f"--{option}={value}") == f"--{option} is {value}; it {words}"
 
 
 @pytest.mark.parametrize(

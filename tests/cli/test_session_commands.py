@@ -14,7 +14,7 @@ from filmed_scene import Scene
 from mocap.storage.session_reader import Session
 
 ON_SESSIONS: dict[str, Callable[[Path], list[object]]] = {
-    "info": lambda folder: [],
+    "info": lambda _: [],
     "export": lambda folder: ["--out", folder / "made"],
     "view": lambda folder: ["--snapshot", folder / "made.png"],
     "recover": lambda folder: ["--out", folder / "made.h5"],
