@@ -106,13 +106,17 @@ class _Running:
         except OSError:
             _log.debug("worker of camera %r is gone", self.job.camera)
 
-    def release(self) -> None:
-        """Lets the worker end, or ends it, and closes all that belongs to it."""
+    def dismiss(self) -> None:
+        """Lets the worker end; all it had to say was heard."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.close()
         except OSError:
             _log.debug("worker of camera %r was gone already", self.job.camera)
+
+    def release(self) -> None:
+        """Lets the worker end, or ends it, and closes all that belongs to it."""
+        self.dismiss()
         try:
             self.process.wait(_STOP_WAIT_S)
         except subprocess.TimeoutExpired:
@@ -240,8 +244,9 @@ class Supervisor:
                     observations += self._take(messages)
             if running.finished:
                 self._ended.add(name)
+                running.dismiss()
                 self._leaving.append(self._running.pop(name))
-            elif running.process.poll() is not None:
+            elif running.failed is not None or running.process.poll() is not None:
                 self._bury(running)
         for name, report in self.reports.items():
             report.dropped = self._receiver.dropped[name]
@@ -299,13 +304,9 @@ class Supervisor:
                 # Nobody listens to it at the moment, or it has nothing to say yet.
                 running.heard_at = now
                 continue
-            if running.failed is not None:
-                limit = _STOP_WAIT_S
-            else:
-                limit = limits.running_silence_s if running.started else limits.startup_silence_s
+            limit = limits.running_silence_s if running.started else limits.startup_silence_s
             if now - running.heard_at > limit and running.process.poll() is None:
-                if running.failed is None:
-                    running.failed = WorkerFailed(name, f"it was silent for {limit:g} s", False)
+                running.failed = WorkerFailed(name, f"it was silent for {limit:g} s", False)
                 running.process.kill()
 
     def _bury(self, running: _Running) -> None:

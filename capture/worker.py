@@ -2,8 +2,10 @@
 
 Run as `python -m capture.worker`. The configuration is one line of JSON on standard input, which
 then stays open. The line "start N" follows, where N is the time on the monotonic clock at which the
-frame of time 0 is due. When standard input ends, the supervisor is gone and the worker stops by
-itself. Standard error goes to a file that the supervisor reads when the worker dies without a word.
+frame of time 0 is due. When standard input ends, the supervisor has heard all it needs, or is gone,
+and the worker ends; a worker that is done waits for that, so that nothing it sent is lost however
+long it takes to be read. Standard error goes to a file that the supervisor reads when the worker
+dies without a word.
 """
 
 from __future__ import annotations
@@ -187,7 +189,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: orders.end())
     sender = Sender(config.address, config.token)
     try:
-        return _work(config, orders, sender, started)
+        code = _work(config, orders, sender, started)
+        orders.stop.wait()
+        return code
     except Exception as error:
         if isinstance(error, MocapError):
             what, code = str(error), error.exit_code
@@ -199,9 +203,10 @@ def main() -> int:
         failed = WorkerFailed(config.camera, what, permanent)
         while not sender.send(failed, _SEND_WAIT_S) and not orders.stop.is_set():
             pass
+        orders.stop.wait()
         return code
     finally:
-        sender.close(at_once=orders.stop.is_set())
+        sender.close(at_once=True)
 
 
 def _work(config: WorkerConfig, orders: Orders, sender: Sender, started: float) -> int:

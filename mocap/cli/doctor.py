@@ -208,7 +208,7 @@ def check_transport() -> list[Finding]:
         try:
             address = f"ipc://{folder}/0" if sys.platform != "win32" else "tcp://127.0.0.1:*"
             receiver.bind(address)
-            sender.connect(receiver.last_endpoint.decode())
+            sender.connect(receiver.getsockopt_string(zmq.LAST_ENDPOINT))
             sender.send(b"ping")
             heard = receiver.poll(2000) and receiver.recv() == b"ping"
         except zmq.ZMQError as error:

@@ -10,7 +10,7 @@ from mocap.errors import InputError
 
 _POSITIVE = frozenset(
     (
-        *("gate_sigmas", "cauchy_sigmas", "sigma_body_m", "sigma_detail_m", "prior_dof"),
+        *("gate_sigmas", "cauchy_sigmas", "sigma_body_m", "sigma_detail_m"),
         *("max_pairs", "cutoff_hz", "min_frames", "min_keypoints", "min_birth_keypoints"),
     )
 )

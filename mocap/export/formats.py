@@ -61,41 +61,28 @@ def export_bvh(motion: Motion, folder: Path, options: ExportOptions, overwrite: 
     ]
 
 
-def export_csv(
-    motion: Motion,
-    folder: Path,
-    options: ExportOptions,  # noqa: ARG001
-    overwrite: bool,
-) -> list[Path]:
-    """Writes `keypoints.csv`; see `write_keypoints_csv`.
+def _table_exporter(name: str, write: Callable[[Motion, Path], None]) -> Exporter:
+    """An exporter that writes all people into one file."""
 
-    Raises:
-        OutputError: the file exists already and `overwrite` is false, or cannot be written.
-    """
-    path = folder / "keypoints.csv"
-    check_output(path, overwrite=overwrite)
-    write_keypoints_csv(motion, path)
-    return [path]
+    def export(
+        motion: Motion,
+        folder: Path,
+        options: ExportOptions,  # noqa: ARG001
+        overwrite: bool,
+    ) -> list[Path]:
+        path = folder / name
+        check_output(path, overwrite=overwrite)
+        write(motion, path)
+        return [path]
 
-
-def export_npz(
-    motion: Motion,
-    folder: Path,
-    options: ExportOptions,  # noqa: ARG001
-    overwrite: bool,
-) -> list[Path]:
-    """Writes `keypoints.npz`; see `write_keypoints_npz`.
-
-    Raises:
-        OutputError: the file exists already and `overwrite` is false, or cannot be written.
-    """
-    path = folder / "keypoints.npz"
-    check_output(path, overwrite=overwrite)
-    write_keypoints_npz(motion, path)
-    return [path]
+    return export
 
 
-EXPORT_FORMATS: dict[str, Exporter] = {"bvh": export_bvh, "csv": export_csv, "npz": export_npz}
+EXPORT_FORMATS: dict[str, Exporter] = {
+    "bvh": export_bvh,
+    "csv": _table_exporter("keypoints.csv", write_keypoints_csv),
+    "npz": _table_exporter("keypoints.npz", write_keypoints_npz),
+}
 """All formats by name."""
 
 

@@ -17,7 +17,7 @@ class Detections:
     Attributes:
         keypoints_px: x and y in pixels of the original image; NaN where a keypoint is missing.
         confidence: per keypoint, in [0, 1]; 0 where it is missing.
-        score: per person, in [0, 1].
+        score: per person, as its detector states it: finite, higher is surer.
     """
 
     keypoints_px: Float[np.ndarray, "people keypoints 2"]

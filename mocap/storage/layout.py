@@ -54,7 +54,7 @@ OBSERVATIONS = (
     Column("time_ns", np.int64, (), "capture time on the session clock, nanoseconds"),
     Column("keypoints_px", np.float32, ("K", 2), "x and y, pixels of the rig; NaN for missing"),
     Column("confidence", np.float32, ("K",), "0 to 1; 0 for missing"),
-    Column("score", np.float32, (), "of the whole person, 0 to 1"),
+    Column("score", np.float32, (), "of the whole person, as the detector states it"),
 )
 
 _PEOPLE = (

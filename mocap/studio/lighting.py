@@ -14,12 +14,12 @@ import numpy as np
 from mocap.arrays import Float
 from mocap.studio.room import RoomConfig
 
-AMBIENT_ABOVE = np.array([0.36, 0.37, 0.39])
-AMBIENT_BELOW = np.array([0.22, 0.195, 0.17])
+AMBIENT_ABOVE = np.array([0.27, 0.28, 0.30])
+AMBIENT_BELOW = np.array([0.20, 0.18, 0.16])
 """Light that comes from everywhere above and below, as irradiance over pi."""
-LAMP_RADIUS_M = 0.45
-LAMP_SAMPLES = 5
-OCCLUSION_DIRECTIONS = 18
+LAMP_RADIUS_M = 0.3
+LAMP_SAMPLES = 4
+OCCLUSION_DIRECTIONS = 12
 OCCLUSION_REACH_M = 0.6
 SURFACE_OFFSET_M = 0.006
 """Rays start this far above the surface, so that they do not hit it."""
@@ -44,9 +44,9 @@ class Lamp:
 def make_lamps(room: RoomConfig) -> tuple[Lamp, ...]:
     """The lamps of a room, a strong one and two weaker ones."""
     x, y, height = room.size_m
-    # At the usual height of lamps the light on the floor is that of the reference room.
-    reach = (height - 0.05) ** 2
-    places = ((0.22, -0.18, 0.62), (-0.26, -0.05, 0.36), (0.02, 0.28, 0.34))
+    # The light on the floor does not depend on the height of the room.
+    reach = height - 0.05
+    places = ((0.24, -0.20, 0.95), (-0.26, -0.05, 0.32), (0.02, 0.28, 0.28))
     warm = np.array([1.02, 1.0, 0.95])
     return tuple(
         Lamp(np.array([px * x, py * y, height - 0.05]), share * reach * warm)
@@ -57,14 +57,18 @@ def make_lamps(room: RoomConfig) -> tuple[Lamp, ...]:
 def lamp_light(
     lamp: Lamp, points: Float[np.ndarray, "points 3"], normals: Float[np.ndarray, "points 3"]
 ) -> Float[np.ndarray, " points"]:
-    """What part of a lamp's intensity falls on points of a surface when nothing is between."""
+    """What part of a lamp's intensity falls on points of a surface when nothing is between.
+
+    It falls with the distance and not with its square, as near a large panel, which keeps heads
+    close to the ceiling from being too bright.
+    """
     towards = lamp.position_m - points
     distance = np.linalg.norm(towards, axis=1)
     distance = np.maximum(distance, 0.2)
     facing = np.maximum(np.einsum("nk,nk->n", towards, normals), 0.0)
     down = np.maximum(towards[:, 2], 0.0) / distance
     # A lamp with a shade is less one-sided than the cosine law of a flat panel.
-    return facing / distance**3 * (0.35 + 0.65 * down)
+    return facing / distance**2 * (0.35 + 0.65 * down)
 
 
 def ambient_light(normals: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
@@ -193,6 +197,10 @@ class FloorShadow:
         self._total = self._ambient + sum(self._lamp_light)
         # Rays of neighbours go to other places of the lamp; blurring afterwards mixes them.
         self._turn = np.random.default_rng(0).uniform(0, 2 * np.pi, self._shape)
+
+    def no_shade(self) -> Float[np.ndarray, "rows columns"]:
+        """What `shade` gives for an empty room."""
+        return np.ones(self._shape, np.float32)
 
     def shade(
         self, scene: Scene, vertices: Float[np.ndarray, "vertices 3"]

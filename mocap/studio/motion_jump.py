@@ -30,10 +30,12 @@ _CROUCH_SHARE, _ABSORB_SHARE = 0.27, 0.17
 _CROUCH_S, _RISE_S = 0.55, 0.65
 _LEAVING_RAD, _LANDING_RAD = 0.85, -0.45
 _TUCK_M = 0.03
-_LANDING_STRETCH = 0.955
+_LEAVING_STRETCH, _LANDING_STRETCH = 0.980, 0.955
 _PUSH_FACTOR = 1.9
 """Duration of push and landing, over way and final speed: 2 would be an even acceleration."""
 _PAUSE_S = 0.35
+_TRUNK_S = 0.12
+_LANDING_BEND = 0.6
 _ARM_LEAD_S, _ARM_LAG_S = 0.28, 0.20
 """How long before the push the arms begin to swing up, and how long into the flight they do."""
 
@@ -69,7 +71,7 @@ class _Jump:
         """`ankles`: height of the ankle standing, leaving and landing."""
         leg, g = poser.leg_m, GRAVITY_M_S2
         stand = ankles[0] + STRETCH * leg - CROUCH_M
-        leave = ankles[1] + STRETCH * leg
+        leave = ankles[1] + _LEAVING_STRETCH * leg
         land = ankles[2] + _LANDING_STRETCH * leg
         crouch = stand - _CROUCH_SHARE * leg
         absorb = stand - _ABSORB_SHARE * leg
@@ -129,19 +131,25 @@ def jump_motion(config: MotionConfig, body: Body, duration_s: float) -> BodyMoti
 
     def adjust(time_s: float, targets: PoseTargets) -> PoseTargets:
         t = (time_s - first) % period if time_s >= first else 0.0
-        depth = (jump.stand_m - jump.height(t)) / (jump.stand_m - jump.crouch_m)
-        bent = ease(depth)
+        # The trunk bends more slowly than the legs, before the push and after the landing.
+        bent = ease(t / _CROUCH_S) * (1 - ease((t - _CROUCH_S) / (jump.push_s + _TRUNK_S)))
+        landed = t - jump.land_s
+        bent += (
+            _LANDING_BEND
+            * ease((landed + _TRUNK_S) / (jump.brake_s + 2 * _TRUNK_S))
+            * (1 - ease((landed - jump.brake_s - _TRUNK_S) / (_RISE_S - _TRUNK_S)))
+        )
         swing_s = jump.push_s + _ARM_LEAD_S + _ARM_LAG_S
         up = ease((t - _CROUCH_S + _ARM_LEAD_S) / swing_s)
         back = ease(t / (_CROUCH_S - _ARM_LEAD_S / 2)) * (1 - up)
         up *= 1 - ease(
             (t - jump.leave_s - _ARM_LAG_S) / (jump.land_s - jump.leave_s + jump.brake_s)
         )
-        heading = targets.R_world_pelvis
+        ahead = targets.R_world_pelvis[:, 0] * [1.0, 1.0, 0.0]
         targets = pelvis_pitched(targets, 0.48 * bent)
         targets = replace(
             targets,
-            hips_m=targets.hips_m - bent * 0.11 * poser.leg_m * heading[:, 0],
+            hips_m=targets.hips_m - bent * 0.11 * poser.leg_m * ahead,
             chest_rotvec=targets.chest_rotvec + np.array([0.0, 0.2 * bent - 0.08 * up, 0.0]),
             head_rotvec=targets.head_rotvec - np.array([0.0, 0.5 * bent, 0.0]),
         )

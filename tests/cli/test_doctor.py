@@ -45,7 +45,7 @@ def test_wrong_version_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_builds_of_opencv_are_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_installed", lambda name: True)
+    monkeypatch.setattr(doctor, "_installed", lambda _: True)
     assert verdicts(doctor.check_packages())["OpenCV"] == "fail"
 
 
@@ -72,7 +72,7 @@ def test_script_names_what_to_install_when_not_root(
     strange = SystemLibrary("libnotthere.so.7", "libnotthere7", "nothing")
     monkeypatch.setattr(system_libraries, "LIBRARIES", (strange,))
     monkeypatch.setattr(system_libraries.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(system_libraries.shutil, "which", lambda name: "/usr/bin/apt-get")
+    monkeypatch.setattr(system_libraries.shutil, "which", lambda _: "/usr/bin/apt-get")
     assert system_libraries.main() == 1
     message = capsys.readouterr().err
     assert "sudo apt-get install" in message

@@ -159,7 +159,7 @@ def test_neither_or_both_of_videos_and_observations(scene: Scene, refused) -> No
 @pytest.mark.parametrize("fps", ["0", "-25", "nan", "inf", "1e-09", "1e+12"])
 def test_an_impossible_frame_rate(scene: Scene, refused, fps: str) -> None:
     error = refused(f"--fps={fps}", videos=None, observations=scene.folder / "observations.npz")
-    assert error.startswith(f"--fps is {fps}; it must be")
+    assert error.startswith(f"--fps is {fps}; it must lie between")
 
 
 def test_a_frame_rate_for_videos(refused) -> None:
