@@ -236,7 +236,8 @@ class Supervisor:
         observations = self._take(self._receiver.receive(cameras, timeout_s))
         for name in [n for n in cameras if n in self._running]:
             running = self._running[name]
-            if not running.finished and running.process.poll() is not None:
+            died = running.process.poll() is not None
+            if died:
                 # What it said last may still be on its way, so all of it is heard first.
                 while not running.finished and (
                     messages := self._receiver.receive([name], _LAST_WORDS_S)
@@ -246,7 +247,7 @@ class Supervisor:
                 self._ended.add(name)
                 running.dismiss()
                 self._leaving.append(self._running.pop(name))
-            elif running.failed is not None or running.process.poll() is not None:
+            elif died or running.failed is not None:
                 self._bury(running)
         for name, report in self.reports.items():
             report.dropped = self._receiver.dropped[name]

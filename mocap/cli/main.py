@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "export": "mocap.cli.export:Export",
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
+    "studio": "mocap.cli.studio:Studio",
     "evaluate": "mocap.cli.evaluate:Evaluate",
     "plan": "mocap.cli.plan:Plan",
     "recover": "mocap.cli.recover:Recover",

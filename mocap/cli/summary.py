@@ -13,12 +13,14 @@ from rich.table import Table
 
 from capture.supervisor import CameraReport
 from mocap.cli.progress import console, say
-from mocap.pipeline.metrics import limb_deviation_m, valid_share
+from mocap.pipeline.metrics import limb_deviation_m, valid_share, view_share
 from mocap.pipeline.session_run import RunTiming
 from mocap.storage.session_reader import Session
 
 NOISY_CAMERA = 1.5
 """A camera noisier than this, against the quietest, is pointed out."""
+MUCH_REJECTED = 0.3
+"""A camera of whose keypoints a larger share is rejected is pointed out."""
 
 
 def run_summary(
@@ -92,9 +94,42 @@ def print_session(session: Session) -> None:
             f"{1000 * sum(spread) / len(spread):.1f} mm" if spread else "-",
         )
     console.print(table)
+    _print_views(session, body)
     left_out = sorted(set(raw.person_ids) - set(best.person_ids))
     if left_out:
         say(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
+
+
+def _print_views(session: Session, body: tuple[int, ...]) -> None:
+    """Prints what each camera contributed, and points out those that contradict the others."""
+    views = session.views()
+    noise = session.summary.get("camera_noise", {})
+    table = Table(title="Views of these people", title_justify="left")
+    for heading in ("camera", "2D people", "keypoints used", "rejected", "mirrored", "noise"):
+        table.add_column(heading, justify="left" if heading == "camera" else "right")
+    suspects: list[str] = []
+    for c, name in enumerate(session.rig.names):
+        share = view_share(
+            views["view_state"][:, c], views["detection_index"][:, c], views["mirrored"][:, c], body
+        )
+        table.add_row(
+            escape(name),
+            str(share.seen),
+            f"{100 * share.used:.0f} %",
+            f"{100 * share.rejected:.0f} %",
+            str(share.mirrored),
+            f"x{noise[name]:.2f}" if name in noise else "-",
+        )
+        noisy = bool(noise) and noise.get(name, 0.0) > NOISY_CAMERA * min(noise.values())
+        if noisy or share.rejected > MUCH_REJECTED:
+            suspects.append(name)
+    console.print(table)
+    for name in suspects:
+        say(
+            f"camera {name} disagrees with the others: it was moved, is not in sync, or its "
+            f"calibration is off; calibrate it again",
+            "yellow",
+        )
 
 
 def _middle(values: list[float]) -> float:
@@ -127,9 +162,8 @@ def _print_timing(summary: Mapping[str, Any]) -> None:
 
 
 def _print_cameras(summary: Mapping[str, Any]) -> None:
-    noise = summary["camera_noise"]
     table = Table(title="Cameras", title_justify="left")
-    for heading in ("camera", "frames", "start", "decode", "detect", "send", "noise"):
+    for heading in ("camera", "frames", "start", "decode", "detect", "send"):
         table.add_column(heading, justify="left" if heading == "camera" else "right")
     for name, report in summary["workers"].items():
         frames = max(report["frames"], 1)
@@ -141,14 +175,12 @@ def _print_cameras(summary: Mapping[str, Any]) -> None:
                 f"{1000 * report[key] / frames:.1f} ms"
                 for key in ("decode_s", "detect_s", "send_s")
             ),
-            f"x{noise[name]:.2f}",
         )
     console.print(table)
 
 
 def print_remarks(summary: Mapping[str, Any]) -> None:
     """Prints what went wrong with single cameras; nothing where all went well."""
-    noise = summary.get("camera_noise", {})
     for name, report in summary.get("workers", {}).items():
         if report["restarts"]:
             say(f"camera {name}: its worker was started again ({report['errors'][0]})", "yellow")
@@ -156,6 +188,3 @@ def print_remarks(summary: Mapping[str, Any]) -> None:
             say(f"camera {name}: lost after {report['frames']} frames ({report['lost']})", "red")
         if report.get("dropped"):
             say(f"camera {name}: {report['dropped']} foreign messages were dropped", "yellow")
-    for name, value in noise.items():
-        if value > NOISY_CAMERA * min(noise.values()):
-            say(f"camera {name}: disagrees with the others; calibrate it again", "yellow")

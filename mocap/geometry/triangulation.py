@@ -13,13 +13,16 @@ pipeline runs the compiled one. The steps for one keypoint:
    Cauchy weights over the views within the gate; views and point are re-estimated in turn.
 4. *Covariance* from the Gauss-Newton matrix (geometry), scaled by the residuals. The scale is the
    posterior mean of the variance under a prior of `prior_dof` degrees of freedom, because two to
-   four views hold too few residuals to go by them alone.
+   four views hold too few residuals to go by them alone. Robust weights make residuals look small
+   and the matrix large; both are corrected to what they are for Gaussian noise (Huber and
+   Ronchetti, Robust Statistics, 7.6).
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -102,6 +105,35 @@ class RobustPoint:
     used: Bool[np.ndarray, " views"]
     residual_px: Float[np.ndarray, " views"]
     redundancy: Float[np.ndarray, " views"]
+
+
+@lru_cache(maxsize=64)
+def consistency_table(cauchy_sigmas: float, most_views: int) -> Float[np.ndarray, "views 2"]:
+    """What Cauchy weights do to residuals and covariance under Gaussian noise.
+
+    The squared residual of a view, in sigmas, is exponentially distributed. Its mean is 2 less
+    what the fit takes away, on average 3 of the 2 n measurements of n views.
+
+    Args:
+        cauchy_sigmas: as in `RobustSettings`.
+        most_views: the largest number of views.
+
+    Returns:
+        Per number of views: the share of the squared residuals that is left after weighting, and
+        the factor from the inverse of the weighted Gauss-Newton matrix to the true covariance.
+        Rows 0 and 1 are 1.
+    """
+    nodes, weights = np.polynomial.laguerre.laggauss(48)
+    table = np.ones((most_views + 1, 2))
+    for n in range(2, most_views + 1):
+        s = nodes * (2 * n - 3) / n
+        weight = 1 / (1 + s / cauchy_sigmas**2)
+        share = weights @ (weight * s) / (weights @ s)
+        slope = weights @ (weight - s * weight**2 / cauchy_sigmas**2)
+        spread = weights @ (weight**2 * s) / (weights @ s)
+        table[n] = share, spread / slope**2 * (weights @ weight)
+    table.setflags(write=False)
+    return table
 
 
 def triangulate_dlt(
@@ -210,8 +242,10 @@ def triangulate_robust(
         return none
     geometric = np.linalg.inv(information)
     squares = weight[used] * residual[used] ** 2
-    dof = 2 * used.sum() - 3
-    scale = (settings.prior_dof + squares.sum()) / (settings.prior_dof + dof)
+    n_used = int(used.sum())
+    dof = 2 * n_used - 3
+    share, factor = consistency_table(settings.cauchy_sigmas, n_used)[n_used]
+    scale = (settings.prior_dof + squares.sum() / share) / (settings.prior_dof + dof) * factor
     redundancy = np.where(used, 2 - np.einsum("vij,ji->v", own, geometric), 0.0)
     rms = float(np.sqrt(squares.sum() / weight.sum()))
     return RobustPoint(point, scale * geometric, rms, used, residual, redundancy)

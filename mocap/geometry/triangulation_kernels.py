@@ -141,6 +141,7 @@ def triangulate_kernel(
     max_pairs,
     prior_dof,
     max_rounds,
+    consistency,
     prior_points,
     prior_sigma,
 ):
@@ -164,6 +165,7 @@ def triangulate_kernel(
         max_pairs: of views.
         prior_dof: degrees of freedom.
         max_rounds: of refinement.
+        consistency: (C + 1, 2); from `consistency_table`.
         prior_points: (K, 3); where each keypoint is expected, metres; NaN for no expectation.
         prior_sigma: (K); standard deviation of that, metres.
 
@@ -293,7 +295,8 @@ def triangulate_kernel(
             for r in range(3):
                 for s in range(3):
                     redundancy[v, k] -= own[v, r, s] * covariance[k, s, r]
-        scale = (prior_dof + misfit) / (prior_dof + 2 * n_used - 3)
+        scale = (prior_dof + misfit / consistency[n_used, 0]) / (prior_dof + 2 * n_used - 3)
+        scale *= consistency[n_used, 1]
         for r in range(3):
             points[k, r] = point[r]
             for s in range(3):

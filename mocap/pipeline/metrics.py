@@ -13,7 +13,7 @@ import numpy as np
 
 from mocap.arrays import Float, Int
 from mocap.geometry.projection import project_points
-from mocap.model import FrameSet, Motion, Rig, Skeleton
+from mocap.model import FrameSet, Motion, Rig, Skeleton, ViewState
 from mocap.model.config import ReconstructionConfig
 from mocap.pipeline.reconstructor import Reconstructor
 
@@ -142,6 +142,48 @@ def reprojection(
         nothing = np.zeros(0, np.int64)
         return Reprojection(nothing, nothing, np.zeros(0))
     return Reprojection(np.concatenate(cameras), np.concatenate(keypoints), np.concatenate(errors))
+
+
+@dataclass(frozen=True)
+class ViewShare:
+    """What one camera contributed to the 3D people of a session.
+
+    Attributes:
+        seen: number of 2D people that belong to a 3D person.
+        used: share of their keypoints that were used.
+        rejected: share that disagreed with the other views and was left out.
+        mirrored: number of those 2D people whose left and right were exchanged.
+    """
+
+    seen: int
+    used: float
+    rejected: float
+    mirrored: int
+
+
+def view_share(
+    view_state: Int[np.ndarray, "rows keypoints"],
+    detection_index: Int[np.ndarray, " rows"],
+    mirrored: Int[np.ndarray, " rows"],
+    keypoints: Sequence[int],
+) -> ViewShare:
+    """Sums up one camera's columns of the raw layer.
+
+    Args:
+        view_state: `ViewState` of each keypoint.
+        detection_index: which 2D person; -1 for none.
+        mirrored: 1 where left and right were exchanged.
+        keypoints: positions in the skeleton of the keypoints to count.
+    """
+    seen = detection_index >= 0
+    states = view_state[seen][:, list(keypoints)]
+    count = max(states.size, 1)
+    return ViewShare(
+        int(seen.sum()),
+        float((states == ViewState.USED).sum() / count),
+        float((states == ViewState.REJECTED).sum() / count),
+        int(mirrored[seen].astype(bool).sum()),
+    )
 
 
 def _distances(points: np.ndarray, pixels: np.ndarray, rig: Rig, c: int) -> np.ndarray:

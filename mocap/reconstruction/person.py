@@ -8,6 +8,7 @@ import numpy as np
 
 from mocap.arrays import Float
 from mocap.geometry.kernels import world_rays
+from mocap.geometry.triangulation import consistency_table
 from mocap.geometry.triangulation_kernels import triangulate_kernel
 from mocap.model import Keypoints3D, RigArrays, Skeleton, ViewState
 from mocap.model.config import TriangulationConfig
@@ -192,6 +193,7 @@ def run_kernel(
         config.max_pairs,
         config.prior_dof,
         max_rounds,
+        consistency_table(config.cauchy_sigmas, len(rig.matrix)),
         prior,
         prior_sigma,
     )

@@ -14,10 +14,10 @@ import numpy as np
 from mocap.arrays import Float
 from mocap.studio.room import RoomConfig
 
-AMBIENT_ABOVE = np.array([0.27, 0.28, 0.30])
-AMBIENT_BELOW = np.array([0.20, 0.18, 0.16])
+AMBIENT_ABOVE = np.array([0.29, 0.30, 0.32])
+AMBIENT_BELOW = np.array([0.25, 0.225, 0.20])
 """Light that comes from everywhere above and below, as irradiance over pi."""
-LAMP_RADIUS_M = 0.3
+LAMP_RADIUS_M = 0.16
 LAMP_SAMPLES = 4
 OCCLUSION_DIRECTIONS = 12
 OCCLUSION_REACH_M = 0.6
@@ -46,7 +46,7 @@ def make_lamps(room: RoomConfig) -> tuple[Lamp, ...]:
     x, y, height = room.size_m
     # The light on the floor does not depend on the height of the room.
     reach = height - 0.05
-    places = ((0.24, -0.20, 0.95), (-0.26, -0.05, 0.32), (0.02, 0.28, 0.28))
+    places = ((0.22, -0.18, 1.25), (-0.26, -0.05, 0.40), (0.02, 0.28, 0.32))
     warm = np.array([1.02, 1.0, 0.95])
     return tuple(
         Lamp(np.array([px * x, py * y, height - 0.05]), share * reach * warm)

@@ -301,9 +301,7 @@ class _View:
 
         def blended(values: np.ndarray) -> np.ndarray:
             return (
-                w0 * values[corners[:, 0]]
-                + w1 * values[corners[:, 1]]
-                + w2 * values[corners[:, 2]]
+                w0 * values[corners[:, 0]] + w1 * values[corners[:, 1]] + w2 * values[corners[:, 2]]
             )
 
         result = blended(instant.radiance)
@@ -325,18 +323,15 @@ class _View:
     def _empty_room(
         self, room: RoomConfig, lamps: tuple[Any, ...]
     ) -> Float[np.ndarray, "height width 3"]:
-        colors = np.zeros(self._rays.shape)
+        total = np.zeros(self._rays.shape)
         for v in _sample_places(ROOM_SAMPLES):
             for u in _sample_places(ROOM_SAMPLES):
                 rays = self._rays + np.float32(u) * self._by_u + np.float32(v) * self._by_v
                 points, face = hit_walls(room, self._origin, rays.reshape(-1, 3).astype(np.float64))
-                colors += albedo(room, points, face).reshape(colors.shape)
-        # Light changes slowly: once per pixel is enough.
-        rays = self._rays.reshape(-1, 3).astype(np.float64)
-        points, face = hit_walls(room, self._origin, rays)
-        openness = corner_darkening(room, points, face)
-        light = room_light(lamps, points, WALL_NORMALS[face], openness).reshape(colors.shape)
-        return (light * colors / ROOM_SAMPLES**2).astype(np.float32)
+                openness = corner_darkening(room, points, face)
+                light = room_light(lamps, points, WALL_NORMALS[face], openness)
+                total += (light * albedo(room, points, face)).reshape(total.shape)
+        return (total / ROOM_SAMPLES**2).astype(np.float32)
 
 
 def _sample_places(count: int) -> Float[np.ndarray, " count"]:

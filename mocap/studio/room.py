@@ -80,10 +80,10 @@ def albedo(
 ) -> Float[np.ndarray, "points 3"]:
     """Colour of the room's surface, as the share of light that it gives back.
 
-    The window and the lamps give more than they get: their values exceed 1.
+    The ceiling gives more than it gets, as it would with the light that the floor throws at it.
     """
     result = np.empty((len(points), 3))
-    result[face == CEILING] = linear_from_srgb(np.array([0.93, 0.93, 0.91]))
+    result[face == CEILING] = 1.7 * linear_from_srgb(np.array([0.94, 0.94, 0.92]))
     on_floor = face == FLOOR
     result[on_floor] = _FLOORS[config.floor](points[on_floor, 0], points[on_floor, 1])
     for wall in range(4):
@@ -148,9 +148,7 @@ def _wood(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     grain = _noise(x * 3.0 + 37 * tone, y * 55.0, 3) + 0.5 * _noise(x * 9.0, y * 160.0, 4)
     across = np.abs(y / _PLANK_M - row - 0.5) * 2
     end = np.abs(shifted - plank - 0.5) * 2
-    gap = np.maximum(
-        _step((across - 0.965) / 0.035), _step((end - (1 - 0.006)) / 0.006)
-    )
+    gap = np.maximum(_step((across - 0.965) / 0.035), _step((end - (1 - 0.006)) / 0.006))
     value = 0.80 + 0.26 * tone + 0.16 * (grain / 1.5 - 0.5)
     warm = np.stack([0.70 - 0.02 * tone, 0.535 - 0.02 * tone, 0.385 - 0.03 * tone], axis=-1)
     return linear_from_srgb(warm * (value * (1 - 0.45 * gap))[:, None])
@@ -172,9 +170,7 @@ def _carpet(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 _FLOORS = {"wood": _wood, "checker": _checker, "carpet": _carpet}
-_PAINT = np.array(
-    [[0.80, 0.80, 0.76], [0.74, 0.79, 0.80], [0.83, 0.79, 0.72], [0.80, 0.80, 0.78]]
-)
+_PAINT = np.array([[0.80, 0.80, 0.76], [0.74, 0.79, 0.80], [0.83, 0.79, 0.72], [0.80, 0.80, 0.78]])
 """Colour of each wall, as shown."""
 
 
@@ -182,9 +178,7 @@ def _step(value: np.ndarray) -> np.ndarray:
     return np.clip(value, 0.0, 1.0)
 
 
-def _wall(
-    config: RoomConfig, wall: int, u: np.ndarray, z: np.ndarray, length: float
-) -> np.ndarray:
+def _wall(config: RoomConfig, wall: int, u: np.ndarray, z: np.ndarray, length: float) -> np.ndarray:
     plaster = 0.025 * (_noise(u * 18 + 100 * wall, z * 18, 9) - 0.5)
     plaster += 0.03 * (_noise(u * 0.7 + 31 * wall, z * 0.7, 10) - 0.5)
     shown = _PAINT[wall] + plaster[:, None]

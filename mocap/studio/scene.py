@@ -67,10 +67,12 @@ def example_people(count: int) -> tuple[PersonConfig, ...]:
         StudioError: `count` is neither 1 nor 2.
     """
     if count == 1:
+        # A round of 0.75 m radius, which ends where it began.
+        turns = [math.tau * (k + 1) / 10 for k in range(11)]
         walk = MotionConfig(
             kind="walk_path",
-            place_m=(-1.1, -0.5),
-            path_m=((0.9, -0.1), (1.8, 0.5), (1.9, 1.3), (1.1, 1.6)),
+            place_m=(0.0, -0.75),
+            path_m=tuple((0.75 * math.sin(a), 0.75 * (1 - math.cos(a))) for a in turns),
         )
         return (PersonConfig(motion=walk),)
     if count == 2:

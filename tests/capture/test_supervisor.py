@@ -189,9 +189,11 @@ def test_a_bad_video_is_not_tried_twice(scene: Scene, tmp_path: Path, how: str) 
     assert len(seen.get("cam1", [])) == report.frames < scene.frames
 
 
-def crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def crowd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int = 5 * QUEUE_MESSAGES
+) -> Scene:
     """Two cameras whose messages do not fit into the queues."""
-    made = film(tmp_path / "crowd", cameras=2, frames=5 * QUEUE_MESSAGES, people=150)
+    made = film(tmp_path / "crowd", cameras=2, frames=frames, people=150)
     made.script(monkeypatch)
     return made
 
@@ -214,6 +216,16 @@ def test_a_slow_central_node_loses_no_frame(tmp_path: Path, monkeypatch) -> None
         assert len(supervisor.pids) == 2
         assert indices(collect(supervisor, seen)) == everything(scene)
         assert supervisor.reports["cam0"].send_s > 1.0
+
+
+def test_a_worker_that_is_done_waits_until_all_was_read(tmp_path: Path, monkeypatch) -> None:
+    # So many messages that some are still on the worker's side when it has sent the last one.
+    scene = crowd(tmp_path, monkeypatch, 2 * QUEUE_MESSAGES - 4)
+    with Supervisor(jobs(scene), SCRIPTED, "fast") as supervisor:
+        seen = wait_for_first(supervisor)
+        time.sleep(3.0)
+        assert indices(collect(supervisor, seen)) == everything(scene)
+        assert [report.errors for report in supervisor.reports.values()] == [[], []]
 
 
 def test_workers_that_wait_for_room_end_when_they_are_stopped(tmp_path: Path, monkeypatch) -> None:

@@ -15,6 +15,7 @@ from mocap.geometry.triangulation import (
     RobustPoint,
     RobustSettings,
     Views,
+    consistency_table,
     triangulate_dlt,
     triangulate_robust,
 )
@@ -51,6 +52,7 @@ def compiled(
         settings.max_pairs,
         settings.prior_dof,
         settings.max_rounds,
+        consistency_table(settings.cauchy_sigmas, len(first.pixels)),
         np.full((count, 3), np.nan) if prior_points is None else prior_points,
         np.ones(count) if prior_sigma is None else prior_sigma,
     )
@@ -387,3 +389,20 @@ def test_covariance_grows_when_views_disagree_more_than_stated():
         views = [views_of(rig, clean + rng.normal(0, noise, clean.shape)) for _ in range(200)]
         traces.append(np.mean([np.trace(f.covariance) for f in compiled(views, SETTINGS)]))
     assert traces[1] > 2 * traces[0]
+
+
+def test_consistency_table_against_weighted_gaussian_samples() -> None:
+    cauchy, n = 2.0, 6
+    rng = np.random.default_rng(3)
+    # The residuals of n views of which the fit has taken 3 of 2 n measurements.
+    r = rng.normal(0, np.sqrt((2 * n - 3) / (2 * n)), (400_000, 2))
+    s = (r**2).sum(axis=1)
+    weight = 1 / (1 + s / cauchy**2)
+    slope = np.mean(weight * (1 - s * weight / cauchy**2))
+    share = np.mean(weight * s) / np.mean(s)
+    factor = np.mean(weight**2 * s) / np.mean(s) / slope**2 * np.mean(weight)
+    np.testing.assert_allclose(consistency_table(cauchy, n)[n], (share, factor), rtol=0.01)
+
+
+def test_consistency_of_least_squares_is_one() -> None:
+    np.testing.assert_allclose(consistency_table(1e6, 8), 1.0, atol=1e-9)
