@@ -30,7 +30,7 @@ demo: setup
 	@echo "Done. Everything is in $(OUT)."
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import tyro
 
 from mocap.cli.options import option
 from mocap.cli.progress import progress_bar, say
+from mocap.errors import InputError
 from mocap.studio.board_clip import BoardConfig
 from mocap.studio.make import (
     BOARD_FOLDER,
@@ -90,6 +91,11 @@ class Studio:
         config = SceneConfig() if self.scene is None else load_scene(self.scene)
         rig = config.rig
         if self.cameras is not None:
+            if rig.kind == "free":
+                raise InputError(
+                    f"--cameras does not go with the free rig of {self.scene}; change its "
+                    f"positions_m"
+                )
             rig = replace(rig, cameras=self.cameras)
         if self.size is not None:
             rig = replace(rig, size=self.size)

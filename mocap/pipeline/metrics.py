@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocap.arrays import Float, Int
+from mocap.arrays import Float, Int, UInt8
 from mocap.geometry.projection import project_points
 from mocap.model import FrameSet, Motion, Rig, Skeleton, ViewState
 from mocap.model.config import ReconstructionConfig
@@ -162,9 +162,9 @@ class ViewShare:
 
 
 def view_share(
-    view_state: Int[np.ndarray, "rows keypoints"],
+    view_state: UInt8[np.ndarray, "rows keypoints"],
     detection_index: Int[np.ndarray, " rows"],
-    mirrored: Int[np.ndarray, " rows"],
+    mirrored: UInt8[np.ndarray, " rows"],
     keypoints: Sequence[int],
 ) -> ViewShare:
     """Sums up one camera's columns of the raw layer.

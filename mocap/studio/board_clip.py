@@ -19,6 +19,7 @@ TEXELS_PER_SQUARE = 48
 FLOOR_SHARE = 0.25
 """Share of the clip during which the board lies on the floor."""
 LAYING_S = 1.5
+LEAN_DEG = 30.0
 BACK_COLOR = (0.62, 0.60, 0.57)
 _LYING = np.diag([1.0, -1.0, -1.0])
 """Rotation of a board on the floor, face up: its z axis points into the floor."""
@@ -42,13 +43,13 @@ class BoardConfig:
     """
 
     squares: tuple[int, int] = (5, 4)
-    square_m: float = 0.16
-    marker_m: float = 0.12
+    square_m: float = 0.2
+    marker_m: float = 0.15
     dictionary: str = "DICT_4X4_50"
     legacy_pattern: bool = False
     duration_s: float = 14.0
     reach_m: float = 0.8
-    heights_m: tuple[float, float] = (0.6, 1.6)
+    heights_m: tuple[float, float] = (0.7, 1.5)
     lying_at_m: tuple[float, float] = (0.0, 0.0)
     lying_deg: float = 0.0
 
@@ -167,7 +168,8 @@ class BoardMotion:
         # At yaw 0 the front faces world x: the board's z points to -x, its y down.
         upright = Rotation.from_matrix(np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]]))
         tilt = Rotation.from_euler("yz", [30 * swing[3], 25 * swing[4]], degrees=True)
-        tip = Rotation.from_euler("x", 25 * swing[5], degrees=True)
+        # Leaning back, as cameras mostly look down.
+        tip = Rotation.from_euler("x", -LEAN_DEG + 25 * swing[5], degrees=True)
         return Rotation.from_euler("z", facing) * upright * tip * tilt, center
 
 

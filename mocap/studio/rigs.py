@@ -60,8 +60,8 @@ class RigConfig:
 
     kind: Placement = "ring"
     cameras: int = 4
-    radius_m: float = 3.3
-    height_m: float = 1.6
+    radius_m: float = 3.5
+    height_m: float = 1.9
     first_angle_deg: float = 30.0
     look_at_m: tuple[float, float, float] = (0.0, 0.0, 0.95)
     positions_m: tuple[tuple[float, float, float], ...] = ()

@@ -76,7 +76,7 @@ def example_people(count: int) -> tuple[PersonConfig, ...]:
         )
         return (PersonConfig(motion=walk),)
     if count == 2:
-        meet = [MotionConfig(kind="cross_and_shake", heading_deg=20.0 + h) for h in (0.0, 180.0)]
+        meet = [MotionConfig(kind="cross_and_shake", heading_deg=75.0 + h) for h in (0.0, 180.0)]
         tall = PersonConfig(height_m=1.83, age=42.0, build=0.6, outfit="office", motion=meet[0])
         small = PersonConfig(
             height_m=1.65, age=27.0, sex=0.0, build=0.35, outfit="sport", seed=3, motion=meet[1]

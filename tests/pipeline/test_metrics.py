@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from synthetic_scene import frame_set, ring_rig, standing_person
 
-from mocap.model import Detections, FrameSet, Motion, Observation, skeleton_by_name
+from mocap.model import Detections, FrameSet, Motion, Observation, ViewState, skeleton_by_name
 from mocap.model.config import ReconstructionConfig
 from mocap.pipeline.metrics import (
     LIMBS,
     Reprojection,
+    ViewShare,
     assignment_of,
     limb_deviation_m,
     limb_lengths_m,
@@ -18,6 +19,7 @@ from mocap.pipeline.metrics import (
     reconstruct_all,
     reprojection,
     valid_share,
+    view_share,
 )
 
 HALPE = skeleton_by_name("halpe26")
@@ -142,3 +144,17 @@ def test_nearest_rows_looks_in_the_same_frame_only():
     np.testing.assert_array_equal(nearest_rows(reference, other), [2, 1, -1])
     alone = motion_of(nowhere[None], [0], [0])
     np.testing.assert_array_equal(nearest_rows(reference, alone), [-1, -1, -1])
+
+
+def test_view_share_counts_only_people_that_were_matched() -> None:
+    used, rejected, missing = ViewState.USED, ViewState.REJECTED, ViewState.MISSING
+    state = np.array([[used, rejected, used], [missing, used, used], [used] * 3], np.uint8)
+    share = view_share(state, np.array([0, 2, -1], np.int32), np.array([1, 0, 1], np.uint8), (0, 1))
+    assert share == ViewShare(seen=2, used=0.5, rejected=0.25, mirrored=1)
+
+
+def test_view_share_of_a_camera_that_saw_nobody() -> None:
+    state = np.zeros((2, 3), np.uint8)
+    nobody = np.array([-1, -1], np.int32)
+    share = view_share(state, nobody, np.zeros(2, np.uint8), (0, 1, 2))
+    assert share == ViewShare(seen=0, used=0.0, rejected=0.0, mirrored=0)
