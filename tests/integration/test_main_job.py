@@ -81,4 +81,3 @@ def test_the_session_is_shown_and_converted(made: Path, tmp_path: Path) -> None:
     for line in exported.stdout.splitlines():
         assert Path(line).stat().st_size > 1000
     assert {Path(line).suffix for line in exported.stdout.splitlines()} == {".bvh", ".npz", ".csv"}
-
