@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from capture.supervisor import CameraReport
 from mocap.cli.exit_codes import EXIT_CAMERA_LOST, EXIT_INTERRUPTED
 from mocap.cli.interrupt import Interruption
-from mocap.cli.progress import progress_bar, say_error
+from mocap.cli.progress import errors, progress_bar, say_error
 from mocap.cli.summary import print_summary, run_summary
 from mocap.cli.versions import software_versions
 from mocap.errors import WorkerError
@@ -19,7 +19,7 @@ from mocap.model import FrameSet, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig, SmoothingConfig
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.session_run import RunTiming, run_frames
-from mocap.pipeline.smooth import smooth_motion
+from mocap.pipeline.smooth import smooth_motion, warm_up_smoothing
 from mocap.storage.session_reader import Session
 from mocap.storage.session_writer import SessionWriter
 
@@ -76,7 +76,10 @@ def record(
         WorkerError: too few cameras were left; what was seen before is in the session.
     """
     reconstructor = Reconstructor(rig, skeleton, plan.reconstruction)
-    reconstructor.warm_up()
+    with errors.status("preparing (after an installation the kernels are compiled once: 20 s)"):
+        reconstructor.warm_up()
+        if plan.smoothing.enabled:
+            warm_up_smoothing()
     timing = RunTiming()
     broken_off: WorkerError | None = None
     with (

@@ -39,6 +39,45 @@ def process_noise_density(
 
 
 @njit(cache=True, nogil=True)
+def _solve_positive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Solves a x = b for a symmetric positive matrix (n, n) and b (n, m), by Cholesky.
+
+    By hand, because compiling the call of a library takes seconds.
+    """
+    n, m = b.shape
+    lower = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            total = a[i, j]
+            for k in range(j):
+                total -= lower[i, k] * lower[j, k]
+            lower[i, j] = np.sqrt(total) if i == j else total / lower[j, j]
+    x = b.copy()
+    for c in range(m):
+        for i in range(n):
+            for k in range(i):
+                x[i, c] -= lower[i, k] * x[k, c]
+            x[i, c] /= lower[i, i]
+        for i in range(n - 1, -1, -1):
+            for k in range(i + 1, n):
+                x[i, c] -= lower[k, i] * x[k, c]
+            x[i, c] /= lower[i, i]
+    return x
+
+
+@njit(cache=True, nogil=True)
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a b for small matrices."""
+    n, m = a.shape[0], b.shape[1]
+    out = np.zeros((n, m))
+    for i in range(n):
+        for k in range(a.shape[1]):
+            for j in range(m):
+                out[i, j] += a[i, k] * b[k, j]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def smooth_track(
     points: np.ndarray, covariance: np.ndarray, time_s: np.ndarray, density: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -55,16 +94,18 @@ def smooth_track(
     """
     n = len(time_s)
     identity = np.eye(6)
-    mean, cov = np.zeros((n, 6)), np.zeros((n, 6, 6))
-    predicted_mean, predicted_cov = np.zeros((n, 6)), np.zeros((n, 6, 6))
+    # Vectors are columns: everything is a matrix, and one product serves all.
+    mean, cov = np.zeros((n, 6, 1)), np.zeros((n, 6, 6))
+    predicted_mean, predicted_cov = np.zeros((n, 6, 1)), np.zeros((n, 6, 6))
     step_matrix = np.zeros((n, 6, 6))
-    m, p = np.zeros(6), np.zeros((6, 6))
-    m[:3] = points[0]
+    m, p = np.zeros((6, 1)), np.zeros((6, 6))
     for i in range(3):
+        m[i, 0] = points[0, i]
         for j in range(3):
             p[i, j] = covariance[0, i, j]
         p[3 + i, 3 + i] = INITIAL_SPEED_M_S**2
     mean[0], cov[0] = m, p
+    residual = np.zeros((3, 1))
     for t in range(1, n):
         dt = time_s[t] - time_s[t - 1]
         f = identity.copy()
@@ -75,31 +116,31 @@ def smooth_track(
             q[i, 3 + i] = q[3 + i, i] = density * dt**2 / 2
             q[3 + i, 3 + i] = density * dt
         step_matrix[t] = f
-        m = f @ m
-        p = f @ p @ f.T + q
+        m = _product(f, m)
+        p = _product(_product(f, p), f.T) + q
         predicted_mean[t], predicted_cov[t] = m, p
         if np.isfinite(points[t, 0]):
-            residual = points[t] - m[:3]
+            for i in range(3):
+                residual[i, 0] = points[t, i] - m[i, 0]
             r = covariance[t].copy()
-            s = np.ascontiguousarray(p[:3, :3]) + r
-            distance = residual @ np.linalg.solve(s, residual)
+            s = p[:3, :3] + r
+            distance = _product(residual.T, _solve_positive(s, residual))[0, 0]
             if distance > OUTLIER_CHI2:
                 r *= distance / OUTLIER_CHI2
-                s = np.ascontiguousarray(p[:3, :3]) + r
-            gain = np.linalg.solve(s, np.ascontiguousarray(p[:3, :])).T
-            gain = np.ascontiguousarray(gain)
-            m = m + gain @ residual
+                s = p[:3, :3] + r
+            gain = _solve_positive(s, p[:3, :]).T
+            m = m + _product(gain, residual)
             # Joseph's form keeps the covariance symmetric and positive.
             keep = identity.copy()
             keep[:, :3] -= gain
-            p = keep @ p @ keep.T + gain @ r @ gain.T
+            p = _product(_product(keep, p), keep.T) + _product(_product(gain, r), gain.T)
         mean[t], cov[t] = m, p
     for t in range(n - 2, -1, -1):
-        back = np.linalg.solve(predicted_cov[t + 1], step_matrix[t + 1] @ cov[t]).T
-        back = np.ascontiguousarray(back)
-        mean[t] += back @ (mean[t + 1] - predicted_mean[t + 1])
-        cov[t] += back @ (cov[t + 1] - predicted_cov[t + 1]) @ back.T
-    return mean[:, :3].copy(), cov[:, :3, :3].copy()
+        forth = _product(step_matrix[t + 1], cov[t])
+        back = _solve_positive(predicted_cov[t + 1], forth).T
+        mean[t] += _product(back, mean[t + 1] - predicted_mean[t + 1])
+        cov[t] += _product(_product(back, cov[t + 1] - predicted_cov[t + 1]), back.T)
+    return mean[:, :3, 0].copy(), cov[:, :3, :3].copy()
 
 
 def smooth_track_dense(

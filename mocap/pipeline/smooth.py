@@ -44,6 +44,11 @@ def smooth_motion(raw: Motion, frames: FrameTable, config: SmoothingConfig) -> M
     return Motion(raw.skeleton, **{name: values[order] for name, values in columns.items()})
 
 
+def warm_up_smoothing() -> None:
+    """Compiles the smoother, or loads it from its cache, ahead of its use."""
+    smooth_track(np.zeros((2, 3)), np.stack([np.eye(3)] * 2), np.arange(2.0), 1.0)
+
+
 def _smooth_person(person: Motion, frames: FrameTable, config: SmoothingConfig) -> Motion:
     span = (frames.number >= person.frame[0]) & (frames.number <= person.frame[-1])
     number, time_s = frames.number[span], frames.time_ns[span] * 1e-9

@@ -15,7 +15,8 @@ from mocap.model.skeletons import COCO_WHOLEBODY_133
 from mocap.model.truth import Truth
 from mocap.studio.bodies import Body, BodyFrame, BodyPose
 from mocap.studio.motions import make_motion
-from mocap.studio.render import Mesh, raycasting_scene, visible_points
+from mocap.studio.raycasting import RaycastingScene, visible_points
+from mocap.studio.render import Mesh
 from mocap.studio.room import RoomConfig
 from mocap.studio.scene import SceneConfig
 
@@ -108,7 +109,7 @@ def make_truth(
     for done, time_s in enumerate(times_s):
         frames = cast.frames(float(time_s))
         if frames:
-            _check_places(cast, frames, rig, room, float(time_s))
+            _check_places(frames, rig, room, float(time_s))
         scene = _scene_of(cast, frames)
         for body, frame in zip(cast.bodies, frames, strict=True):
             keypoints = body.keypoints(frame)
@@ -152,19 +153,17 @@ def _depth_m(name: str) -> float:
     return _FOOT_DEPTH_M if name.endswith(("_toe", "_heel")) else _BODY_DEPTH_M
 
 
-def _scene_of(cast: Cast, frames: Sequence[BodyFrame]) -> object:
+def _scene_of(cast: Cast, frames: Sequence[BodyFrame]) -> RaycastingScene:
     if not frames:
-        return raycasting_scene(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+        return RaycastingScene(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     first = np.cumsum([0, *(len(frame.vertices_m) for frame in frames[:-1])])
-    return raycasting_scene(
+    return RaycastingScene(
         np.concatenate([frame.vertices_m for frame in frames]),
         np.concatenate([b.triangles + f for b, f in zip(cast.bodies, first, strict=True)]),
     )
 
 
-def _check_places(
-    cast: Cast, frames: Sequence[BodyFrame], rig: Rig, room: RoomConfig, time_s: float
-) -> None:
+def _check_places(frames: Sequence[BodyFrame], rig: Rig, room: RoomConfig, time_s: float) -> None:
     half = np.array(room.size_m[:2]) / 2
     for person, frame in enumerate(frames):
         vertices = frame.vertices_m

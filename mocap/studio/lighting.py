@@ -7,11 +7,11 @@ with rays towards the lamps; the pictures interpolate between them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mocap.arrays import Float
+from mocap.studio.raycasting import RaycastingScene
 from mocap.studio.room import RoomConfig
 
 AMBIENT_ABOVE = np.array([0.29, 0.30, 0.32])
@@ -23,9 +23,6 @@ OCCLUSION_DIRECTIONS = 12
 OCCLUSION_REACH_M = 0.6
 SURFACE_OFFSET_M = 0.006
 """Rays start this far above the surface, so that they do not hit it."""
-
-Scene = Any
-"""Open3D's RaycastingScene, which has no types."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def room_light(
 
 
 def surface_light(
-    scene: Scene,
+    scene: RaycastingScene,
     lamps: tuple[Lamp, ...],
     points: Float[np.ndarray, "points 3"],
     normals: Float[np.ndarray, "points 3"],
@@ -108,14 +105,16 @@ def surface_light(
 
 
 def _openness(
-    scene: Scene, start: Float[np.ndarray, "points 3"], normals: Float[np.ndarray, "points 3"]
+    scene: RaycastingScene,
+    start: Float[np.ndarray, "points 3"],
+    normals: Float[np.ndarray, "points 3"],
 ) -> Float[np.ndarray, " points"]:
     """Share of ambient light that is not hidden by something near (ambient occlusion)."""
     directions = _sphere(OCCLUSION_DIRECTIONS)
     weights = np.maximum(normals @ directions.T, 0.0)
     weights[weights < 0.15] = 0.0
     point, direction = np.nonzero(weights)
-    hidden = occluded(scene, start[point], directions[direction], OCCLUSION_REACH_M)
+    hidden = scene.occluded(start[point], directions[direction], OCCLUSION_REACH_M)
     blocked = np.bincount(point, weights[point, direction] * hidden, len(start))
     total = np.maximum(weights.sum(axis=1), 1e-6)
     return 1 - 0.8 * blocked / total
@@ -131,7 +130,7 @@ def _sphere(count: int) -> Float[np.ndarray, "count 3"]:
 
 
 def _shadow(
-    scene: Scene,
+    scene: RaycastingScene,
     lamp: Lamp,
     start: Float[np.ndarray, "points 3"],
     turn_rad: Float[np.ndarray, " points"],
@@ -145,23 +144,8 @@ def _shadow(
         aim[:, 0] = lamp.position_m[0] + radius * np.cos(angle)
         aim[:, 1] = lamp.position_m[1] + radius * np.sin(angle)
         aim[:, 2] = lamp.position_m[2]
-        hidden += occluded(scene, start, aim - start, 1.0)
+        hidden += scene.occluded(start, aim - start, 1.0)
     return hidden / LAMP_SAMPLES
-
-
-def occluded(
-    scene: Scene,
-    start: Float[np.ndarray, "points 3"],
-    direction: Float[np.ndarray, "points 3"],
-    reach: float,
-) -> np.ndarray:
-    """Whether something is within `reach` times the direction of each point."""
-    from open3d.core import Tensor
-
-    if len(start) == 0:
-        return np.zeros(0, bool)
-    rays = np.concatenate([start, direction], axis=1).astype(np.float32)
-    return scene.test_occlusions(Tensor(rays), 0.0, reach).numpy()
 
 
 class FloorShadow:
@@ -203,7 +187,7 @@ class FloorShadow:
         return np.ones(self._shape, np.float32)
 
     def shade(
-        self, scene: Scene, vertices: Float[np.ndarray, "vertices 3"]
+        self, scene: RaycastingScene, vertices: Float[np.ndarray, "vertices 3"]
     ) -> Float[np.ndarray, "rows columns"]:
         """Share of the empty room's light that falls on the lattice, float32.
 

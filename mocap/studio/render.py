@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from mocap.arrays import Bool, Float, Int, UInt8
-from mocap.errors import DependencyError, StudioError
+from mocap.arrays import Float, Int, UInt8
+from mocap.errors import StudioError
 from mocap.geometry.kernels import world_rays
 from mocap.geometry.projection import project_points
 from mocap.model import Camera, Rig
 from mocap.studio.camera_effects import linear_from_srgb
 from mocap.studio.lighting import FloorShadow, make_lamps, room_light, surface_light
+from mocap.studio.raycasting import NOT_HIT, RaycastingScene
 from mocap.studio.room import (
     FLOOR,
     WALL_NORMALS,
@@ -37,7 +38,6 @@ SAMPLES = 2
 ROOM_SAMPLES = 2
 """Rays per pixel and side on the room, which is drawn only once."""
 MARGIN_PX = 2
-NOT_HIT = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Instant:
     """Everything in the room at one instant, with the light on it.
 
     Attributes:
-        scene: Open3D's RaycastingScene of it.
+        scene: for casting rays.
         vertices_m: of all meshes.
         triangles: of all meshes.
         light: on the vertices.
@@ -74,7 +74,7 @@ class Instant:
         meshes: the meshes.
     """
 
-    scene: Any
+    scene: RaycastingScene
     vertices_m: Float[np.ndarray, "vertices 3"]
     triangles: Int[np.ndarray, "triangles 3"]
     light: Float[np.ndarray, "vertices 3"]
@@ -82,32 +82,6 @@ class Instant:
     floor: Float[np.ndarray, "rows columns"]
     textured: Int[np.ndarray, " triangles"]
     meshes: tuple[Mesh, ...]
-
-
-def raycasting_scene(
-    vertices_m: Float[np.ndarray, "vertices 3"], triangles: Int[np.ndarray, "triangles 3"]
-) -> Any:
-    """A scene of Open3D in which rays can be cast.
-
-    Raises:
-        DependencyError: Open3D, or a system library it needs, is missing.
-    """
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        raise DependencyError(
-            f"cannot load Open3D, which draws the scene: {error}; run 'mocap doctor', which says "
-            f"what to install"
-        ) from error
-    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
-    scene = open3d.t.geometry.RaycastingScene()
-    if len(triangles):
-        tensor = open3d.core.Tensor
-        scene.add_triangles(
-            tensor(np.ascontiguousarray(vertices_m, np.float32)),
-            tensor(np.ascontiguousarray(triangles, np.uint32)),
-        )
-    return scene
 
 
 class Renderer:
@@ -147,7 +121,7 @@ class Renderer:
             or [np.zeros(0, np.int64)]
         )
         vertices = vertices.astype(np.float64)
-        scene = raycasting_scene(vertices, triangles)
+        scene = RaycastingScene(vertices, triangles)
         if len(triangles) == 0:
             floor = self._shadow.no_shade()
             empty = np.zeros((0, 3), np.float32)
@@ -220,13 +194,18 @@ class _View:
         points, face = hit_walls(room, self._origin, inside.reshape(-1, 3))
         place = (points[:, :2] - shadow.origin_m) / shadow.spacing_m
         place[face != FLOOR] = -10.0
-        self._floor_place = place.reshape(height, width, 2).astype(np.float32)
+        place = place.reshape(height, width, 2).astype(np.float32)
+        self._floor_place = (place[..., 0].copy(), place[..., 1].copy())
 
     def picture(self, instant: Instant) -> Float[np.ndarray, "height width 3"]:
         import cv2
 
         shade = cv2.remap(
-            instant.floor, self._floor_place, None, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, 1.0
+            instant.floor,
+            *self._floor_place,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=1.0,
         )
         result = self._background * shade[..., None]
         area = self._area(instant.vertices_m)
@@ -265,8 +244,6 @@ class _View:
         self, instant: Instant, area: tuple[slice, slice]
     ) -> tuple[Float[np.ndarray, "rows columns 3"], Float[np.ndarray, "rows columns"]]:
         """Light from the meshes, times their cover of the pixel; and that cover."""
-        from open3d.core import Tensor
-
         center, by_u, by_v = self._rays[area], self._by_u[area], self._by_v[area]
         rows, columns = center.shape[:2]
         color = np.zeros((rows * columns, 3), np.float32)
@@ -276,13 +253,11 @@ class _View:
         for v in _sample_places(SAMPLES):
             for u in _sample_places(SAMPLES):
                 rays[..., 3:] = center + np.float32(u) * by_u + np.float32(v) * by_v
-                answer = instant.scene.cast_rays(Tensor(rays.reshape(-1, 6)))
-                triangle = answer["primitive_ids"].numpy()
-                hit = np.flatnonzero(triangle != NOT_HIT)
-                weights = answer["primitive_uvs"].numpy()[hit]
-                seen = self._radiance(
-                    instant, triangle[hit].astype(np.int64), weights, rays.reshape(-1, 6)[hit, 3:]
-                )
+                flat = rays.reshape(-1, 6)
+                hits = instant.scene.cast(flat)
+                hit = np.flatnonzero(hits.triangle != NOT_HIT)
+                triangle = hits.triangle[hit].astype(np.int64)
+                seen = self._radiance(instant, triangle, hits.weights[hit], flat[hit, 3:])
                 color[hit] += seen
                 cover[hit] += 1.0
         share = np.float32(1 / SAMPLES**2)
@@ -363,55 +338,12 @@ def _texels(
     columns = 4096
     padded = np.zeros((-(-len(places) // columns) * columns, 2), np.float32)
     padded[: len(places)] = places
+    grid = padded.reshape(-1, columns, 2)
     picture = cv2.remap(
         texture,
-        padded.reshape(-1, columns, 2),
-        None,
+        grid[..., 0].copy(),
+        grid[..., 1].copy(),
         cv2.INTER_LINEAR,
-        None,
-        cv2.BORDER_REPLICATE,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return linear_from_srgb(picture.reshape(-1, 3)[: len(places)] / 255.0)
-
-
-def visible_points(
-    scene: Any,
-    rig: Rig,
-    points: Float[np.ndarray, "points 3"],
-    depth_m: Float[np.ndarray, " points"],
-) -> Bool[np.ndarray, "cameras points"]:
-    """Which points each camera sees: inside its image, and with nothing in front.
-
-    Args:
-        scene: see `raycasting_scene`.
-        rig: the cameras.
-        points: world positions; NaN is seen by none.
-        depth_m: how far each point may lie behind the surface that is in front of it; joints lie
-            inside the body.
-    """
-    from open3d.core import Tensor
-
-    result = np.zeros((len(rig), len(points)), bool)
-    for row, camera in enumerate(rig):
-        intrinsics = camera.intrinsics
-        pixels, depth = project_points(
-            points,
-            intrinsics.matrix,
-            intrinsics.packed_distortions,
-            intrinsics.lens == "fisheye",
-            camera.T_cam_world,
-        )
-        size = np.array(intrinsics.size)
-        with np.errstate(invalid="ignore"):
-            inside = ((pixels >= -0.5) & (pixels <= size - 0.5)).all(axis=-1)
-            inside &= (depth > 0) | (intrinsics.lens == "fisheye")
-        chosen = np.flatnonzero(inside)
-        if len(chosen) == 0:
-            continue
-        towards = points[chosen] - camera.center_world
-        distance = np.linalg.norm(towards, axis=1)
-        rays = np.concatenate([np.tile(camera.center_world, (len(chosen), 1)), towards], axis=1)
-        answer = scene.cast_rays(Tensor(rays.astype(np.float32)))
-        first_hit_m = answer["t_hit"].numpy() * distance
-        result[row, chosen] = first_hit_m >= distance - depth_m[chosen]
-    return result

@@ -48,9 +48,11 @@ class RigConfig:
         field_of_view_deg: horizontal, of the lens without its distortion.
         lens: the lens model, see `mocap.model.Intrinsics`.
         distortions: OpenCV's coefficients, the same for all cameras.
-        lens_spread: relative standard deviation of focal length and distortion among the cameras.
+        lens_spread: relative standard deviation of the focal length among the cameras; their
+            distortions differ three times as much.
         fps: frames per second.
-        time_offset_s: per camera: how much later its clock shows an event; see `mocap.model.Camera`.
+        time_offset_s: per camera: how much later its clock shows an event; see
+            `mocap.model.Camera`.
         drift_ppm: per camera: how much faster its clock runs than the scene's, in millionths.
         dropped_share: share of frames that never arrive; the first always does.
         noise: strength of the sensor's noise; 0 none, 1 a webcam in a room with lights on.

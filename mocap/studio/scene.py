@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -11,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import tomllib
-
 from mocap.errors import StudioError, valid_choices
 from mocap.files import check_input
-from mocap.studio.bodies import PersonConfig
 from mocap.studio.board_clip import BoardConfig
+from mocap.studio.bodies import PersonConfig
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.rigs import RigConfig
 from mocap.studio.room import RoomConfig
@@ -144,10 +143,7 @@ def _converted(hint: Any, value: Any, where: str, folder: Path) -> Any:
         if not isinstance(value, list):
             raise StudioError(f"{where} is {value!r}, expected a list")
         items = cast(list[Any], value)
-        if arguments[-1] is Ellipsis:
-            kinds = [arguments[0]] * len(items)
-        else:
-            kinds = list(arguments)
+        kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) != len(items):
             raise StudioError(f"{where} has {len(items)} values, expected {len(kinds)}")
         return tuple(
