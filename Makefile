@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIP ?= ../shared/data/pose2sim_single
 OUT ?= demo_output
+PEOPLE ?= 1
 
-.PHONY: demo test check format setup pictures benchmark clean
+.PHONY: demo demo-clip test check format setup pictures benchmark clean
 
 setup: $(READY)
 
@@ -20,14 +21,22 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[smpl,dev]'
 	touch $(READY)
 
-# The main job on a real clip: four videos and a calibration in; session, BVH, picture and video out.
+# A synthetic scene with its truth, the main job on it, and how far the result is from the truth.
+# Two people: make demo PEOPLE=2.
 demo: setup
-	@test -d "$(CLIP)" || { echo "The demo takes its clip from $(CLIP), which is not there. Name a folder with videos/ and calibration/ in it: make demo CLIP=FOLDER"; exit 1; }
-	@echo "Demo on the real clip $(CLIP): 4 videos of one person, 100 frames."
-	$(BIN)/mocap run --rig $(CLIP)/calibration/Calib.qca.txt --videos $(CLIP)/videos --out $(OUT)/session.h5 --overwrite
+	$(BIN)/mocap studio $(OUT)/scene --people $(PEOPLE) --seconds 3.5 --overwrite
+	$(BIN)/mocap run --rig $(OUT)/scene/rig.toml --videos $(OUT)/scene/videos --out $(OUT)/session.h5 --overwrite
 	$(BIN)/mocap export $(OUT)/session.h5 --format bvh csv npz --out $(OUT) --overwrite
-	$(BIN)/mocap view $(OUT)/session.h5 --snapshot $(OUT)/snapshot.png --render $(OUT)/video.mp4 --overwrite
-	@echo "Done. Everything is in $(OUT)."
+	$(BIN)/mocap view $(OUT)/session.h5 --render $(OUT)/video.mp4 --videos $(OUT)/scene/videos --size 960 720 --overwrite
+	$(BIN)/mocap evaluate $(OUT)/session.h5 --truth $(OUT)/scene/truth.npz --picture $(OUT)/errors.png --json $(OUT)/errors.json --overwrite
+	@echo "Done. In $(OUT): session.h5, video.mp4 (the result beside the camera views), person_*.bvh, keypoints.csv and .npz, errors.png and .json; the scene and its truth in $(OUT)/scene."
+
+# The same on a real clip, without truth.
+demo-clip: setup
+	@test -d "$(CLIP)" || { echo "There is no clip at $(CLIP). Name a folder with videos/ and calibration/Calib.qca.txt in it: make demo-clip CLIP=FOLDER"; exit 1; }
+	$(BIN)/mocap run --rig $(CLIP)/calibration/Calib.qca.txt --videos $(CLIP)/videos --out $(OUT)/clip.h5 --overwrite
+	$(BIN)/mocap export $(OUT)/clip.h5 --format bvh csv npz --out $(OUT)/clip --overwrite
+	$(BIN)/mocap view $(OUT)/clip.h5 --render $(OUT)/clip.mp4 --videos $(CLIP)/videos --size 720 960 --overwrite
 
 test: setup
 	$(BIN)/python -m pytest -n auto
@@ -42,14 +51,16 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The pictures of the README, from the session that the demo makes.
+# The pictures of the README, from the scene that the demo makes.
 pictures: demo
-	$(BIN)/mocap view $(OUT)/session.h5 --frame 8 --snapshot docs/images/example.png --overwrite
+	$(BIN)/mocap view $(OUT)/session.h5 --frame 60 --snapshot docs/images/example.png --videos $(OUT)/scene/videos --size 960 720 --overwrite
+	cp $(OUT)/errors.png docs/images/errors.png
 
 benchmark: setup
 	$(BIN)/python tests/benchmarks/main_job.py
 	$(BIN)/python tests/benchmarks/quality.py
 	$(BIN)/python tests/benchmarks/triangulation.py
+	$(BIN)/python tests/benchmarks/geometry_bound.py
 
 clean:
 	rm -rf $(VENV) $(OUT)

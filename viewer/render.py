@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,19 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIDEO_SUFFIXES = (".mp4",)
 MAX_FPS = 240.0
 X264_OPTIONS = {"crf": "18", "preset": "veryfast"}
+
+
+class Panel(Protocol):
+    """Something to be shown left of the 3D view."""
+
+    @property
+    def width(self) -> int:
+        """In pixels, even."""
+        ...
+
+    def draw(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture beside a frame, counted from 0 in the table of frames, in BGR."""
+        ...
 
 
 class Renderer:
@@ -118,6 +132,7 @@ def render_snapshot(
     frame: int | None = None,
     size: tuple[int, int] = (1280, 720),
     view: ViewOptions | None = None,
+    panel: Panel | None = None,
     overwrite: bool = True,
 ) -> None:
     """Draws one frame of a session into a picture file, without a display.
@@ -132,6 +147,7 @@ def render_snapshot(
             people.
         size: width and height in pixels.
         view: what to draw and from where.
+        panel: a picture to put left of it, as high as it is.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -151,6 +167,8 @@ def render_snapshot(
     view_point = choose_view(feed, session.rig, size, options, position)
     with Renderer(session, feed, view_point, options) as renderer:
         picture = renderer.draw(position)
+    if panel is not None:
+        picture = np.hstack([panel.draw(position), picture])
     done, data = cv2.imencode(path.suffix.lower(), picture)
     if not done:
         raise OutputError(f"cannot encode the picture {path}; choose another kind of file")
@@ -165,6 +183,7 @@ def render_video(
     size: tuple[int, int] = (1280, 720),
     fps: float | None = None,
     view: ViewOptions | None = None,
+    panel: Panel | None = None,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = True,
 ) -> None:
@@ -179,6 +198,7 @@ def render_video(
         size: width and height in pixels, both even.
         fps: pictures per second; None for the frame rate of the session.
         view: what to draw and from where.
+        panel: a picture to put left of each frame, as high as the video.
         progress: is called with the number of pictures done and of all pictures.
         overwrite: whether an existing file may be replaced.
 
@@ -197,11 +217,14 @@ def render_video(
     feed = load_feed(session, layer)
     shown, rate = pictures(feed.times_s, feed.frames.number, fps)
     view_point = choose_view(feed, session.rig, size, options)
-    with Renderer(session, feed, view_point, options) as renderer, _video(path, size, rate) as add:
+    whole = size if panel is None else (size[0] + panel.width, size[1])
+    with Renderer(session, feed, view_point, options) as renderer, _video(path, whole, rate) as add:
         drawn, picture = -1, np.zeros((0, 0, 3), np.uint8)
         for done, position in enumerate(shown, start=1):
             if position != drawn:
                 drawn, picture = int(position), renderer.draw(int(position))
+                if panel is not None:
+                    picture = np.hstack([panel.draw(drawn), picture])
             add(picture)
             if progress is not None:
                 progress(done, len(shown))

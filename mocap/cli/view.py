@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from mocap.cli.camera_pictures import CameraPictures
 from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import progress_bar, say
+from mocap.errors import InputError
 from mocap.files import check_output
 from mocap.storage.session_reader import Session
+
+if TYPE_CHECKING:
+    from viewer import CameraPanel
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class View:
     """Frame number of the snapshot. Default: one in the middle with the most people."""
     size: Annotated[tuple[int, int], option("WIDTH HEIGHT")] = (1280, 720)
     """Size of the pictures, in pixels. Default: 1280 720."""
+    videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
+    """The videos of the session: shown beside it, with the people drawn in."""
     overwrite: bool = False
     """Replace existing files."""
 
@@ -41,22 +50,49 @@ class View:
         """Runs the command and returns its exit code."""
         import viewer
 
+        if self.videos and self.render is None and self.snapshot is None:
+            raise InputError("--videos goes with --render or --snapshot")
         with Session(self.session) as session:
             layer = self.layer or session.best_layer
             for path in (self.render, self.snapshot):
                 if path is not None:
                     check_output(path, overwrite=self.overwrite)
             if self.snapshot is not None:
-                viewer.render_snapshot(
-                    session, self.snapshot, layer=layer, frame=self.frame, size=self.size
-                )
+                with self._panel(session, layer) as panel:
+                    viewer.render_snapshot(
+                        session,
+                        self.snapshot,
+                        layer=layer,
+                        frame=self.frame,
+                        size=self.size,
+                        panel=panel,
+                    )
                 say(str(self.snapshot))
             if self.render is not None:
-                with progress_bar("frames", len(session.frames)) as progress:
+                with (
+                    self._panel(session, layer) as panel,
+                    progress_bar("frames", len(session.frames)) as progress,
+                ):
                     viewer.render_video(
-                        session, self.render, layer=layer, size=self.size, progress=progress
+                        session,
+                        self.render,
+                        layer=layer,
+                        size=self.size,
+                        panel=panel,
+                        progress=progress,
                     )
                 say(str(self.render))
             if self.render is None and self.snapshot is None:
                 viewer.open_window(session, layer=layer)
         return 0
+
+    @contextlib.contextmanager
+    def _panel(self, session: Session, layer: str) -> Generator[CameraPanel | None]:
+        """What stands beside the 3D view, if anything."""
+        if not self.videos:
+            yield None
+            return
+        import viewer
+
+        with CameraPictures(session, self.videos) as pictures:
+            yield viewer.CameraPanel(session, layer, self.size[1], pictures.at)

@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 BLUR_SAMPLES = 5
 """Pictures per frame when the shutter is open for some time."""
-RENDER_THREADS = 1
+RENDER_THREADS = 2
 
 RIG_FILE, TRUTH_FILE, SCENE_FILE = "rig.toml", "truth.npz", "scene.toml"
 VIDEO_FOLDER, BOARD_FOLDER, TARGET_FILE, POSES_FILE = "videos", "board", "target.toml", "poses.npz"

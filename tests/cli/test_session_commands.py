@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from filmed_scene import Scene
+from scripted_detector import NAME as SCRIPTED
 
 from mocap.storage.session_reader import Session
 
@@ -151,3 +152,23 @@ def test_recover_does_not_write_over_what_it_reads(mocap, session: Path) -> None
     assert answer.code == 2
     assert answer.error() == f"--out is the session itself, {session}; name another file"
     assert session.read_bytes() == before
+
+
+def test_videos_without_something_to_put_them_in(mocap, session: Path, tmp_path: Path) -> None:
+    answer = mocap("view", session, "--videos", tmp_path)
+    assert answer.code == 2
+    assert answer.error() == "--videos goes with --render or --snapshot"
+
+
+def test_picture_beside_the_videos(
+    mocap, scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scene.script(monkeypatch)
+    session, picture = tmp_path / "s.h5", tmp_path / "picture.png"
+    line = ["run", "--rig", scene.rig_file, "--videos", scene.videos, "--out", session]
+    assert mocap(*line, "--detector", SCRIPTED).code == 0
+    size = ["--size", "320", "240"]
+    assert mocap("view", session, "--snapshot", picture, "--videos", scene.videos, *size).code == 0
+    import cv2
+
+    assert cv2.imread(str(picture)).shape[1] > 320
