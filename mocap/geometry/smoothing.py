@@ -67,7 +67,7 @@ def _solve_positive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a b for small matrices."""
+    """Product of two small matrices."""
     n, m = a.shape[0], b.shape[1]
     out = np.zeros((n, m))
     for i in range(n):
