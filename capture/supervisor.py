@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from capture.detectors import detector_skeleton
 from capture.transport import Receiver
 from capture.video import FrameMark, Pace
 from capture.worker import WorkerConfig
+from mocap.closing import Closing
 from mocap.errors import WorkerError
 from mocap.model import Observation
 from mocap.model.messages import Message, WorkerFailed, WorkerFinished, WorkerReady
@@ -137,7 +137,7 @@ class _Running:
         return f"{ended}; last words: {lines[-1]}" if lines else f"{ended}, no message"
 
 
-class Supervisor:
+class Supervisor(Closing):
     """The workers of all cameras, as a feed of observations.
 
     A worker that dies or falls silent is started again once, from the frame after the last one
@@ -354,14 +354,3 @@ class Supervisor:
         self._leaving.clear()
         self._running.clear()
         self._receiver.close()
-
-    def __enter__(self) -> Supervisor:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

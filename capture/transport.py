@@ -15,10 +15,10 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 import zmq
 
+from mocap.closing import Closing
 from mocap.errors import MessageError, WorkerError
 from mocap.model import Observation
 from mocap.model.messages import Message, decode, encode
@@ -31,7 +31,7 @@ _LINGER_MS = 2000
 _MAX_SOCKET_PATH = 90
 
 
-class Receiver:
+class Receiver(Closing):
     """The central node's end: one socket per camera.
 
     Args:
@@ -131,17 +131,6 @@ class Receiver:
         self._context.term()
         if self._folder is not None:
             self._folder.cleanup()
-
-    def __enter__(self) -> Receiver:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Sender:

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
 from mocap.arrays import UInt8
+from mocap.closing import Closing
 from mocap.errors import DependencyError, InputError, OutputError
 from mocap.files import check_output, write_atomically
 from mocap.storage.session_reader import Session
@@ -43,7 +43,7 @@ class Panel(Protocol):
         ...
 
 
-class Renderer:
+class Renderer(Closing):
     """Draws frames of one layer of a session into arrays.
 
     Args:
@@ -111,17 +111,6 @@ class Renderer:
     def close(self) -> None:
         """Gives the graphics context back."""
         self._visualizer.destroy_window()
-
-    def __enter__(self) -> Renderer:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def render_snapshot(

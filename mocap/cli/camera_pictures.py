@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from capture.frames import Frame
 from capture.rig_videos import find_videos
 from capture.video import VideoSource
+from mocap.closing import Closing
 from mocap.errors import VideoError
 from mocap.storage.session_reader import Session
 
 
-class CameraPictures:
+class CameraPictures(Closing):
     """Follows the videos of a session from frame to frame, forwards only.
 
     Args:
@@ -65,14 +65,3 @@ class CameraPictures:
         """Closes the videos."""
         for source in self._sources.values():
             source.close()
-
-    def __enter__(self) -> CameraPictures:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

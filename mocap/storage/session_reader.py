@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
 import numpy as np
 
+from mocap.closing import Closing
 from mocap.errors import InputError, OutputError, SessionError, valid_choices
 from mocap.files import check_input
 from mocap.model import (
@@ -35,7 +35,7 @@ from mocap.storage.hdf5 import (
 from mocap.storage.rig_file import rig_from_toml
 
 
-class Session:
+class Session(Closing):
     """A session file opened for reading.
 
     Args:
@@ -219,17 +219,6 @@ class Session:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _open(path: Path) -> h5py.File:

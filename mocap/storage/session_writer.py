@@ -12,12 +12,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
 import numpy as np
 
+from mocap.closing import Closing
 from mocap.errors import OutputError
 from mocap.files import check_output
 from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
@@ -28,7 +28,7 @@ FLUSH_INTERVAL_S = 0.5
 _CHUNK_BYTES = 64 * 1024
 
 
-class SessionWriter:
+class SessionWriter(Closing):
     """Appends frames, people and a summary to a new session file.
 
     Args:
@@ -249,14 +249,3 @@ class SessionWriter:
             self.flush()
         finally:
             self._file.close()
-
-    def __enter__(self) -> SessionWriter:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
