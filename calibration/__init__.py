@@ -1,1 +1,1 @@
-"""Rigs from calibration files of other tools."""
+"""Calibration of camera rigs: with a board, from people, and how far to trust the result."""

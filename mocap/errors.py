@@ -27,6 +27,14 @@ class RigError(InputError):
     """A rig file or a camera in it cannot be used."""
 
 
+class TargetError(InputError):
+    """A calibration target is not described as it should be."""
+
+
+class CalibrationError(InputError):
+    """Cameras cannot be calibrated from what is given."""
+
+
 class SkeletonError(InputError):
     """A skeleton is unknown or does not fit the data."""
 

@@ -5,6 +5,7 @@ from mocap.model.motion import FrameTable, Keypoints3D, Motion, Person3D, ViewSt
 from mocap.model.observations import Detections, FrameSet, Observation
 from mocap.model.skeleton import Skeleton
 from mocap.model.skeletons import skeleton_by_name, skeleton_of_keypoints
+from mocap.model.target import Target
 
 __all__ = [
     "Camera",
@@ -21,6 +22,7 @@ __all__ = [
     "RigArrays",
     "RigMetadata",
     "Skeleton",
+    "Target",
     "ViewState",
     "skeleton_by_name",
     "skeleton_of_keypoints",
