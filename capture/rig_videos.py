@@ -99,18 +99,18 @@ def common_end_s(infos: Mapping[str, VideoInfo], rule: LengthRule) -> float | No
             cameras that are left.
 
     Returns:
-        The time, in seconds from the first frame; None to read every video to its end.
+        The time, on the clock of the frames' times; None to read every video to its end.
 
     Raises:
         VideoError: the lengths differ and the rule is "same".
     """
-    shortest = min(infos.values(), key=lambda info: info.duration_s)
-    longest = max(infos.values(), key=lambda info: info.duration_s)
+    shortest = min(infos.values(), key=lambda info: info.end_s)
+    longest = max(infos.values(), key=lambda info: info.end_s)
     if rule == "shortest":
         # Half a frame earlier, so that rounding lets no further frame in.
-        return shortest.duration_s - 0.5 / shortest.rate_hz
+        return shortest.end_s - 0.5 / shortest.rate_hz
     tolerated_s = TOLERATED_DIFFERENCE_FRAMES / shortest.rate_hz
-    if rule == "same" and longest.duration_s - shortest.duration_s > tolerated_s * 1.01:
+    if rule == "same" and longest.end_s - shortest.end_s > tolerated_s * 1.01:
         raise VideoError(
             f"the videos differ in length: {shortest.path.name} has {shortest.frames} frames "
             f"({shortest.duration_s:.2f} s), {longest.path.name} has {longest.frames} "

@@ -115,7 +115,7 @@ class VideoSource:
         self._origin_ns = monotonic_ns
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yields the frames; the time of the file's first frame is 0.
+        """Yields the frames; the time of the first is `VideoInfo.start_s`, for most files 0.
 
         Raises:
             VideoError: a frame cannot be decoded, or the file ends early.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 REMEDY = "copy it again, or leave this camera out with --cameras"
+START_NOTE = "mocap-start-ns"
+"""Word in the comment of a file, before the time of its first frame in nanoseconds."""
 _MISSING_FRAMES = 2
 
 
@@ -37,6 +39,8 @@ class VideoInfo:
         frames: number of frames in the file.
         duration_s: from the first to the last frame, plus one frame.
         rate_hz: usual frame rate; gaps are left out of account.
+        start_s: when the first frame was taken, on the clock shared with the other videos of the
+            same recording; 0 for all files but those which `capture.live` has recorded.
     """
 
     path: Path
@@ -44,6 +48,12 @@ class VideoInfo:
     frames: int
     duration_s: float
     rate_hz: float
+    start_s: float = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """When the video ends on the clock of `start_s`."""
+        return self.start_s + self.duration_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +65,24 @@ class Timeline:
         base_s: the stream's unit of time in seconds.
         stated: whether every decoded picture carries its own time. AVI knows none: there the
             pictures, which come in the right order, take the times one by one.
+        start_ns: see `VideoInfo.start_s`.
     """
 
     pts: Int[np.ndarray, " frames"]
     base_s: Fraction
     stated: bool
+    start_ns: int = 0
 
     def time_ns(self, pts: int) -> int:
-        """Time after the first frame, in nanoseconds."""
-        return (pts - int(self.pts[0])) * self.base_s.numerator * 10**9 // self.base_s.denominator
+        """Time after the start, in nanoseconds."""
+        steps = pts - int(self.pts[0])
+        return self.start_ns + steps * self.base_s.numerator * 10**9 // self.base_s.denominator
 
     @cached_property
     def times_ns(self) -> Int[np.ndarray, " frames"]:
         """`time_ns` of all frames."""
-        return (self.pts - self.pts[0]) * self.base_s.numerator * 10**9 // self.base_s.denominator
+        steps = self.pts - self.pts[0]
+        return self.start_ns + steps * self.base_s.numerator * 10**9 // self.base_s.denominator
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -142,6 +156,7 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
             base_s = Fraction(stream.time_base or Fraction(1, 90_000))
             average_hz = float(stream.average_rate or 30)
             stated = container.format.name != "avi"
+            start_ns = _start_ns(container)
         except FFmpegError as error:
             raise VideoError(f"video {path} is damaged ({reason(error)}); {REMEDY}") from error
         if packets < expected:
@@ -172,8 +187,14 @@ def examine_video(path: Path) -> tuple[VideoInfo, Timeline]:
         )
     width, height = first.width, first.height
     size = (height, width) if quarter_turns(first) % 2 else (width, height)
-    info = VideoInfo(path, size, len(pts), span_s, 1.0 / step_s)
-    return info, Timeline(pts, base_s, stated)
+    info = VideoInfo(path, size, len(pts), span_s, 1.0 / step_s, start_ns * 1e-9)
+    return info, Timeline(pts, base_s, stated, start_ns)
+
+
+def _start_ns(container: InputContainer) -> int:
+    """The start that `capture.live` has noted in the file; 0 where there is none."""
+    word, _, number = container.metadata.get("comment", "").partition(" ")
+    return int(number) if word == START_NOTE and number.isdecimal() else 0
 
 
 def _first_picture(path: Path) -> VideoFrame:

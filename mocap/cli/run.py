@@ -144,7 +144,7 @@ class Run:
         end_ns = None if end_s is None else round(end_s * 1e9)
         jobs = [CameraJob(name, path, end_ns) for name, path in paths.items()]
         rate_hz = max(info.rate_hz for info in infos.values())
-        ends_s = end_s if end_s is not None else max(i.duration_s for i in infos.values())
+        ends_s = end_s if end_s is not None else max(i.end_s for i in infos.values())
         total = min(max(i.frames for i in infos.values()), math.ceil(ends_s * rate_hz))
         with Supervisor(jobs, self.detector, self.pace) as supervisor:
 
