@@ -32,7 +32,8 @@ COMMANDS: dict[str, str] = {
     "recover": "mocap.cli.recover:Recover",
     "doctor": "mocap.cli.doctor:Doctor",
 }
-"""The commands by name. Only the one that is called is imported: it starts sooner."""
+"""The commands by name, of one word or two. Only the one that is called is imported: it starts
+sooner."""
 
 _FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
@@ -106,12 +107,15 @@ def _parse(arguments: list[str]) -> Any:
         InputError: there is no such command.
         SystemExit: help was asked for, or the options are wrong; what is to be said was said.
     """
-    name = arguments[0]
+    name = " ".join(arguments[:2])
+    if name not in COMMANDS:
+        name = arguments[0]
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"there is no command {name!r}; commands are {', '.join(COMMANDS)}{hint}")
-    return tyro.cli(load_command(name), prog=f"mocap {name}", args=arguments[1:], config=_CONFIG)
+    options = arguments[len(name.split()) :]
+    return tyro.cli(load_command(name), prog=f"mocap {name}", args=options, config=_CONFIG)
 
 
 if __name__ == "__main__":
