@@ -12,14 +12,15 @@ import numpy as np
 
 from mocap.arrays import UInt8
 from mocap.closing import Closing
-from mocap.errors import DependencyError, InputError, OutputError
+from mocap.errors import InputError, OutputError
 from mocap.files import check_output, write_atomically
+from mocap.offscreen import offscreen_visualizer
 from mocap.storage.session_reader import Session
 from viewer.feed import Feed, load_feed
 from viewer.options import ViewOptions, check_size
 from viewer.overlay import Overlay, caption_of, label_cameras, label_people
 from viewer.playback import pictures
-from viewer.scene import RENDER_PACKAGES, Scene, import_open3d, without_display
+from viewer.scene import Scene
 from viewer.skeleton_mesh import SkeletonMesh
 from viewer.stage import camera_label_points
 from viewer.viewpoint import ViewPoint, cameras_in_view, choose_view, people_volume
@@ -67,18 +68,8 @@ class Renderer(Closing):
         cameras = cameras_in_view(session.rig, view_point, volume)
         self._names = [camera.name for camera in cameras]
         self._label_points = camera_label_points(cameras)
-        o3d = import_open3d()
-        self._visualizer = o3d.visualization.Visualizer()
         large = view_point.scaled(options.supersample)
-        with without_display():
-            made = self._visualizer.create_window(
-                width=large.size[0], height=large.size[1], visible=False
-            )
-        if not made:
-            raise DependencyError(
-                f"cannot draw without a display: no EGL graphics driver was found; install "
-                f"Mesa's with 'apt-get install {RENDER_PACKAGES}'"
-            )
+        self._visualizer = offscreen_visualizer(*large.size)
         try:
             mesh = SkeletonMesh(feed.skeleton, feed.max_people)
             self._scene = Scene(self._visualizer, mesh, cameras, volume, 1.2 * options.supersample)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mocap.errors import DependencyError
 from mocap.model import Camera
+from mocap.offscreen import import_open3d
 from viewer.colours import BACKGROUND, SHADOW, person_colours, shaded
 from viewer.feed import People
 from viewer.skeleton_mesh import SkeletonMesh
@@ -21,49 +18,9 @@ from viewer.viewpoint import ViewPoint
 if TYPE_CHECKING:
     import open3d
 
-IMPORT_PACKAGES = "libusb-1.0-0 libx11-6 libgl1 libegl1 libudev1 libidn2-0"
-RENDER_PACKAGES = "libgl1-mesa-dri libegl-mesa0"
 SHADOW_HEIGHT_M = 0.002
 NEAR_M = 0.05
 FAR_M = 200.0
-
-
-def import_open3d() -> Any:
-    """Open3D, imported at first use, silent but for its errors.
-
-    Raises:
-        DependencyError: it, or a system library it needs, is missing.
-    """
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        raise DependencyError(
-            f"cannot load Open3D, which draws the scene: {error}; install the system libraries "
-            f"with 'apt-get install {IMPORT_PACKAGES} {RENDER_PACKAGES}', or reinstall open3d"
-        ) from error
-    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
-    return open3d
-
-
-@contextlib.contextmanager
-def without_display() -> Generator[None]:
-    """Hides the display while a context for pictures is made.
-
-    With a display, Open3D would draw into an invisible window, whose size the window system may
-    limit; without one it draws off-screen through EGL, the same everywhere. The libraries
-    below also complain when no folder for run-time files is set, so one is lent to them.
-    """
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
-    before = {name: os.environ.pop(name, None) for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
 
 
 class Scene:

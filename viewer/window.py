@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from mocap.errors import DependencyError
+from mocap.offscreen import RENDER_PACKAGES, import_open3d
 from mocap.storage.session_reader import Session
 from viewer.controls import BINDINGS, WindowState, help_lines
 from viewer.feed import Feed, load_feed
 from viewer.hud import Glyphs, flat_mesh, items_of
 from viewer.options import ViewOptions, check_size
 from viewer.playback import Playback
-from viewer.scene import RENDER_PACKAGES, Scene, import_open3d
+from viewer.scene import Scene
 from viewer.skeleton_mesh import SkeletonMesh
 from viewer.viewpoint import choose_view, people_volume
 

@@ -51,6 +51,9 @@ class Studio:
     """Frames per second. Default: 30."""
     seed: Annotated[int | None, option("NUMBER")] = None
     """Of everything random; the same seed gives the same scene. Default: 0."""
+    renderer: Annotated[Literal["raycast", "raster"] | None, option("{raycast,raster}")] = None
+    """How people are drawn: by rays, on the processor, or by OpenGL, on a graphics card where there
+    is one. Default: raycast."""
     board: bool = False
     """Also make a clip in which a ChArUco board is waved and laid on the floor."""
     only_truth: bool = False
@@ -110,4 +113,5 @@ class Studio:
             rig=rig,
             duration_s=config.duration_s if self.seconds is None else self.seconds,
             seed=config.seed if self.seed is None else self.seed,
+            renderer=config.renderer if self.renderer is None else self.renderer,
         )

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from mocap.arrays import Float, UInt8
 from mocap.errors import StudioError
+from mocap.model import Target
 from mocap.studio.randomness import random_stream
 from mocap.studio.render import Mesh
 
@@ -87,18 +88,17 @@ class BoardConfig:
         """Width and height of all squares."""
         return self.square_m * np.array(self.squares, dtype=np.float64)
 
-
-def target_toml(config: BoardConfig) -> str:
-    """The description of the board, for the calibration."""
-    return (
-        "# The board of the calibration clip.\n"
-        'kind = "charuco"\n'
-        f"squares = [{config.squares[0]}, {config.squares[1]}]\n"
-        f"square_m = {config.square_m!r}\n"
-        f"marker_m = {config.marker_m!r}\n"
-        f'dictionary = "{config.dictionary}"\n'
-        f"legacy_pattern = {str(config.legacy_pattern).lower()}\n"
-    )
+    @property
+    def target(self) -> Target:
+        """The board, for the calibration."""
+        return Target(
+            "charuco",
+            self.squares,
+            self.square_m,
+            self.marker_m,
+            self.dictionary,
+            legacy_pattern=self.legacy_pattern,
+        )
 
 
 def board_picture(config: BoardConfig) -> UInt8[np.ndarray, "rows columns 3"]:

@@ -15,12 +15,14 @@ from mocap.errors import OutputError
 from mocap.files import make_output_folder, write_atomically
 from mocap.model import Rig
 from mocap.storage.rig_file import save_rig
+from mocap.storage.target_file import target_to_toml
 from mocap.storage.truth_file import save_truth
-from mocap.studio.board_clip import BoardConfig, BoardMotion, BoardProp, target_toml
+from mocap.studio.board_clip import BoardConfig, BoardMotion, BoardProp
 from mocap.studio.camera_clock import CaptureTimes, capture_times
 from mocap.studio.camera_effects import Sensor
 from mocap.studio.cast import Cast, make_truth
-from mocap.studio.render import Mesh, Renderer
+from mocap.studio.instant import Instant, Mesh
+from mocap.studio.render import Renderer
 from mocap.studio.rigs import RigConfig, make_rig
 from mocap.studio.scene import SceneConfig, scene_toml
 from mocap.studio.video_file import VideoFile
@@ -84,23 +86,26 @@ def make_scene(
 
     # Everything that can be wrong with the scene shows before the first file is written.
     cast = Cast(config, first_s, last_s, cache_folder, slow)
-    renderer = Renderer(rig, config.room) if render else None
-    truth = make_truth(cast, rig, config.room, times_s, _named(progress, "truth"))
-    save_rig(rig, folder / RIG_FILE, overwrite=overwrite)
-    save_truth(folder / TRUTH_FILE, truth, overwrite=overwrite)
-    write_atomically(folder / SCENE_FILE, scene_toml(config).encode())
-    if renderer is not None:
-        render_videos(
-            renderer,
-            rig,
-            config,
-            captured,
-            cast.meshes,
-            folder / VIDEO_FOLDER,
-            _named(progress, "videos"),
-        )
-    if config.board is not None:
-        _make_board(config, config.board, rig, renderer, folder / BOARD_FOLDER, progress)
+    with ExitStack() as stack:
+        renderer = None
+        if render:
+            renderer = stack.enter_context(Renderer(rig, config.room, config.renderer))
+        truth = make_truth(cast, rig, config.room, times_s, _named(progress, "truth"))
+        save_rig(rig, folder / RIG_FILE, overwrite=overwrite)
+        save_truth(folder / TRUTH_FILE, truth, overwrite=overwrite)
+        write_atomically(folder / SCENE_FILE, scene_toml(config).encode())
+        if renderer is not None:
+            render_videos(
+                renderer,
+                rig,
+                config,
+                captured,
+                cast.meshes,
+                folder / VIDEO_FOLDER,
+                _named(progress, "videos"),
+            )
+        if config.board is not None:
+            _make_board(config, config.board, rig, renderer, folder / BOARD_FOLDER, progress)
     return folder
 
 
@@ -147,23 +152,36 @@ def render_videos(
             for index, camera in enumerate(rig)
         ]
         pool = stack.enter_context(ThreadPoolExecutor(RENDER_THREADS))
+
+        def expose(which: tuple[int, int], light: Float[np.ndarray, "height width 3"]) -> None:
+            camera, index = which
+            times = captured[camera]
+            picture = sensors[camera].expose(light, int(times.number[index]))
+            files[camera].add(picture, float(times.stamp_s[index]))
+
         for world_ns in sorted(due):
             instants = [
                 renderer.instant(meshes_at(time_s))
                 for time_s in _exposure_times(world_ns * 1e-9, cameras.shutter_s)
             ]
 
-            def film(which: tuple[int, int]) -> None:
-                camera, index = which
-                light = renderer.picture(camera, instants[0])  # noqa: B023
-                for instant in instants[1:]:  # noqa: B023
-                    light += renderer.picture(camera, instant)
-                light /= len(instants)  # noqa: B023
-                times = captured[camera]
-                picture = sensors[camera].expose(light, int(times.number[index]))
-                files[camera].add(picture, float(times.stamp_s[index]))
+            def draw(
+                which: tuple[int, int],
+                instants: Sequence[Instant] = instants,
+            ) -> Float[np.ndarray, "height width 3"]:
+                light = renderer.picture(which[0], instants[0])
+                for instant in instants[1:]:
+                    light += renderer.picture(which[0], instant)
+                light /= len(instants)
+                return light
 
-            for _ in pool.map(film, due[world_ns]):
+            frames = due[world_ns]
+            if renderer.concurrent:
+                filmed = pool.map(lambda which, draw=draw: expose(which, draw(which)), frames)
+            else:
+                # While this thread draws the next picture, others expose and code the last ones.
+                filmed = pool.map(expose, frames, map(draw, frames))
+            for _ in filmed:
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -178,7 +196,7 @@ def _make_board(
     progress: Progress | None,
 ) -> None:
     make_output_folder(folder)
-    write_atomically(folder / TARGET_FILE, target_toml(board).encode())
+    write_atomically(folder / TARGET_FILE, target_to_toml(board.target).encode())
     # Other frames are dropped than in the scene itself.
     captured = _captured(config.rig, board.duration_s, config.seed + 1)
     motion, prop = BoardMotion(board, config.seed), BoardProp(board)

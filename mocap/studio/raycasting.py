@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mocap.arrays import Bool, Float, Int
-from mocap.errors import DependencyError
 from mocap.geometry.projection import project_points
 from mocap.model import Rig
+from mocap.offscreen import import_open3d
 
 NOT_HIT = 0xFFFFFFFF
 """Stands for the triangle of a ray that hits none."""
@@ -47,7 +47,7 @@ class RaycastingScene:
         vertices_m: Float[np.ndarray, "vertices 3"],
         triangles: Int[np.ndarray, "triangles 3"],
     ) -> None:
-        open3d = _open3d()
+        open3d = import_open3d()
         self._tensor: Any = open3d.core.Tensor
         self._scene: Any = open3d.t.geometry.RaycastingScene()
         if len(triangles):
@@ -116,15 +116,3 @@ def visible_points(
         first_hit_m = scene.cast(rays.astype(np.float32)).distance * distance
         result[row, chosen] = first_hit_m >= distance - depth_m[chosen]
     return result
-
-
-def _open3d() -> Any:
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        raise DependencyError(
-            f"cannot load Open3D, which draws the scene: {error}; run 'mocap doctor', which says "
-            f"what to install"
-        ) from error
-    open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
-    return open3d

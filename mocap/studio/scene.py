@@ -10,12 +10,13 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from mocap.errors import StudioError, valid_choices
 from mocap.files import check_input
 from mocap.studio.board_clip import BoardConfig
 from mocap.studio.bodies import PersonConfig
+from mocap.studio.instant import RendererKind
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.rigs import RigConfig
 from mocap.studio.room import RoomConfig
@@ -34,6 +35,8 @@ class SceneConfig:
         room: the room.
         duration_s: how long the cameras film.
         seed: of everything that is random and has no seed of its own.
+        renderer: how people are drawn: "raycast" casts rays, on the processor; "raster" draws
+            triangles with OpenGL, on a graphics card where there is one.
         board: the calibration clip beside the scene; None for none.
     """
 
@@ -42,9 +45,13 @@ class SceneConfig:
     room: RoomConfig = field(default_factory=RoomConfig)
     duration_s: float = 4.0
     seed: int = 0
+    renderer: RendererKind = "raycast"
     board: BoardConfig | None = None
 
     def __post_init__(self) -> None:
+        if self.renderer not in get_args(RendererKind):
+            choices = valid_choices(get_args(RendererKind))
+            raise StudioError(f"a renderer {self.renderer!r}; choose one of {choices}")
         if not (math.isfinite(self.duration_s) and 0 < self.duration_s <= MAX_DURATION_S):
             raise StudioError(
                 f"duration_s of the scene is {self.duration_s:g}, expected more than 0 and up to "

@@ -277,7 +277,7 @@ def stick_figures() -> dict[str, Callable]:
 @pytest.fixture(scope="session")
 def graphics() -> None:
     """Skips a test where no off-screen drawing is possible, but never in continuous integration."""
-    from viewer.scene import import_open3d, without_display
+    from mocap.offscreen import import_open3d, without_display
 
     try:
         o3d = import_open3d()

@@ -9,7 +9,7 @@ import pytest
 
 import viewer
 from mocap.errors import DependencyError, InputError
-from viewer.scene import without_display
+from mocap.offscreen import without_display
 
 
 def test_importing_the_viewer_loads_no_heavy_library():
