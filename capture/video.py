@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -129,6 +129,23 @@ class VideoSource:
             if self._closed:
                 return
 
+    def grey(self, wanted: Sequence[int] | None = None) -> Iterator[tuple[int, float, np.ndarray]]:
+        """Yields index, time in seconds and grey image of some frames, whatever the pace.
+
+        Args:
+            wanted: their indices, ascending; None for all. Reading ends after the last of them.
+
+        Raises:
+            VideoError: as iterating.
+        """
+        chosen = None if wanted is None else set(wanted)
+        last = None if wanted is None else max(wanted, default=-1)
+        for index, time_ns, picture in self._pictures():
+            if last is not None and index > last:
+                return
+            if chosen is None or index in chosen:
+                yield index, time_ns * 1e-9, _upright(picture, "gray")
+
     def _in_time(self, time_ns: int) -> bool:
         """Waits until a frame is due; False when it is to be left out."""
         if self._origin_ns is None:
@@ -218,7 +235,7 @@ class VideoSource:
         self._container.close()
 
 
-def _upright(picture: VideoFrame) -> np.ndarray:
-    image = picture.to_ndarray(format="rgb24")
+def _upright(picture: VideoFrame, pixels: str = "rgb24") -> np.ndarray:
+    image = picture.to_ndarray(format=pixels)
     turns = quarter_turns(picture)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

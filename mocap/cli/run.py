@@ -54,7 +54,8 @@ class Run:
     """
 
     rig: Annotated[Path, required("RIG")]
-    """Calibration: our TOML, or a file of aniposelib, FreeMoCap, Pose2Sim or Qualisys (qca.txt)."""
+    """Calibration: our TOML, or a file of aniposelib, FreeMoCap, Pose2Sim, Caliscope, EasyMocap,
+    OpenCV or Qualisys (qca.txt)."""
     out: Annotated[Path, required("SESSION.h5")]
     """The session file to write."""
     videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()

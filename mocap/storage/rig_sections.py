@@ -1,7 +1,9 @@
 """One camera's section of a calibration TOML, as the aniposelib family of tools writes it.
 
-Our rig file and the plain files of aniposelib, FreeMoCap and Pose2Sim share these keys, so they
-share this reader. Every fault is reported with the file, the camera and the key.
+Our rig file, the plain files of aniposelib, FreeMoCap and Pose2Sim, and Caliscope's share these
+keys, so they share this reader. Every fault is reported with the file, the camera and the key.
+Ours is read strictly; of other tools, what is right in only one way is taken as well: keys in
+capitals, rows for vectors, rounded rotation matrices, a missing `distortions`.
 """
 
 from __future__ import annotations
@@ -15,15 +17,25 @@ from mocap.arrays import Float
 from mocap.errors import RigError
 from mocap.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from mocap.model import Camera, Intrinsics
+from mocap.storage.rig_lens import lens_of
+from mocap.storage.rig_units import no_pose
+from mocap.storage.rig_values import (
+    ROW,
+    SQUARE,
+    VECTOR,
+    array_of,
+    check_rotation,
+    flag_of,
+    nearest_rotation,
+    rotation_of,
+    size_of,
+)
 
 NON_CAMERA_SECTIONS = ("metadata", "capture_volume", "charuco", "checkerboard")
 """Sections which tools of the family keep beside the cameras."""
 
 CAMERA_KEYS = ("matrix", "distortions", "rotation", "translation")
 """A section with any of these is meant to be a camera."""
-
-ROTATION_TOLERANCE = 1e-6
-"""Largest deviation of R R^T from the identity at which a matrix passes for a rotation."""
 
 AGREEMENT_TOLERANCE = 1e-9
 """Largest difference, per element, between `rotation` and `rotation_matrix`."""
@@ -44,11 +56,11 @@ def metadata_of(document: Mapping[str, Any], source: str) -> dict[str, Any]:
 def camera_sections(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The sections of a TOML document that describe cameras, in file order."""
     return {
-        section: table
+        section: cast(dict[str, Any], table)
         for section, table in document.items()
-        if section not in NON_CAMERA_SECTIONS
+        if section.lower() not in NON_CAMERA_SECTIONS
         and isinstance(table, dict)
-        and any(key in table for key in CAMERA_KEYS)
+        and any(str(key).lower() in CAMERA_KEYS for key in table)
     }
 
 
@@ -69,7 +81,7 @@ def camera_name(section: str, table: Mapping[str, Any], source: str) -> str:
 def camera_from_section(
     section: str, table: Mapping[str, Any], source: str, metres_per_unit: float = 1.0
 ) -> Camera:
-    """Reads one camera.
+    """Reads one camera of our own file.
 
     Args:
         section: name of the section.
@@ -86,47 +98,123 @@ def camera_from_section(
     """
     name = camera_name(section, table, source)
     where = f"{source}: camera {name!r}"
+    pose = np.eye(4)
+    pose[:3, :3] = _rotation(table, where)
+    pose[:3, 3] = array_of(table, "translation", ((3,),), where) * metres_per_unit
+    lens = lens_from_section(section, table, source)
+    return _camera(name, lens, pose, table, where, metres_per_unit)
+
+
+def lens_from_section(section: str, table: Mapping[str, Any], source: str) -> Intrinsics:
+    """Reads the lens of one camera of our own file; arguments as in `camera_from_section`.
+
+    Raises:
+        RigError: a key is missing or wrong, or the lens does not fit its coefficients.
+    """
+    where = f"{source}: camera {camera_name(section, table, source)!r}"
     fisheye = table.get("fisheye", False)
     if not isinstance(fisheye, bool):
         raise RigError(f"{where}: 'fisheye' is {fisheye!r}; write true or false")
+    matrix = array_of(table, "matrix", ((3, 3),), where)
+    distortions = array_of(table, "distortions", ((None,),), where)
+    size = _size(table, where)
+    return lens_of(size, matrix, distortions, fisheye=fisheye, where=where)
+
+
+def foreign_camera(section: str, table: Mapping[str, Any], source: str) -> Camera:
+    """Reads one camera of another tool; lengths stay in the unit of the file.
+
+    Args:
+        section: name of the section.
+        table: its keys, of which `size`, `matrix`, `rotation` and `translation` must be there;
+            FreeMoCap's `world_orientation` and `world_position` may stand for the latter two.
+        source: how the file is called in errors.
+
+    Raises:
+        RigError: a key is missing or wrong, or the lens does not fit its coefficients.
+        NoPoseError: there is a lens, but nothing of a pose.
+    """
+    table = lower_keys(table)
+    name = camera_name(section, table, source)
+    where = f"{source}: camera {name!r}"
+    lens = foreign_lens(section, table, source)
+    if not has_pose(table):
+        raise no_pose([name], source)
     pose = np.eye(4)
-    pose[:3, :3] = _rotation(table, where)
-    pose[:3, 3] = _array(table, "translation", ((3,),), where) * metres_per_unit
+    if "rotation" in table or "translation" in table:
+        pose[:3, :3] = rotation_of(_given(table, "rotation", where), "rotation", where)
+        pose[:3, 3] = array_of(table, "translation", VECTOR, where).ravel()
+    else:
+        axes = array_of(table, "world_orientation", SQUARE, where).reshape(3, 3)
+        center = array_of(table, "world_position", VECTOR, where).ravel()
+        pose[:3, :3] = nearest_rotation(axes, "'world_orientation'", where).T
+        pose[:3, 3] = -pose[:3, :3] @ center
+    return _camera(name, lens, pose, table, where, 1.0)
+
+
+def foreign_lens(section: str, table: Mapping[str, Any], source: str) -> Intrinsics:
+    """Reads the lens of one camera of another tool; arguments as in `foreign_camera`.
+
+    Raises:
+        RigError: a key is missing or wrong, or the lens does not fit its coefficients.
+    """
+    table = lower_keys(table)
+    where = f"{source}: camera {camera_name(section, table, source)!r}"
+    distortions = None
+    if "distortions" in table:
+        distortions = array_of(table, "distortions", ROW, where)
+    matrix = array_of(table, "matrix", SQUARE, where).reshape(3, 3)
+    size = size_of(_given(table, "size", where), "size", where)
+    fisheye = flag_of(table.get("fisheye", False), "fisheye", where)
+    return lens_of(size, matrix, distortions, fisheye=fisheye, where=where)
+
+
+def has_pose(table: Mapping[str, Any]) -> bool:
+    """True if a section with keys in small letters has anything of a pose."""
+    return bool({"rotation", "translation", "world_orientation", "world_position"} & set(table))
+
+
+def lower_keys(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with its keys in small letters, without those whose value is the text `null`.
+
+    Caliscope's writer has no other way to say that there is no value.
+    """
+    return {
+        str(key).lower(): value
+        for key, value in table.items()
+        if not (isinstance(value, str) and value.lower() in ("null", "none"))
+    }
+
+
+def _camera(
+    name: str,
+    lens: Intrinsics,
+    pose: Float[np.ndarray, "4 4"],
+    table: Mapping[str, Any],
+    where: str,
+    metres_per_unit: float,
+) -> Camera:
     covariance = None
     if "pose_covariance" in table:
         scale = np.array([1.0, 1.0, 1.0, *[metres_per_unit] * 3])
-        covariance = _array(table, "pose_covariance", ((6, 6),), where) * np.outer(scale, scale)
+        covariance = array_of(table, "pose_covariance", ((6, 6),), where) * np.outer(scale, scale)
     time_offset_s = 0.0
     if "time_offset_s" in table:
-        time_offset_s = float(_array(table, "time_offset_s", ((),), where))
-    size = _size(table, where)
-    matrix = _array(table, "matrix", ((3, 3),), where)
-    distortions = _array(table, "distortions", ((None,),), where)
+        time_offset_s = float(array_of(table, "time_offset_s", ((),), where))
     try:
-        intrinsics = Intrinsics(size, matrix, distortions, "fisheye" if fisheye else "pinhole")
-        return Camera(name, intrinsics, pose, time_offset_s, covariance)
+        return Camera(name, lens, pose, time_offset_s, covariance)
     except ValueError as error:
         raise RigError(f"{where}: {error}; correct the file or calibrate again") from error
 
 
-def check_rotation(matrix: Float[np.ndarray, "3 3"], key: str, where: str) -> None:
-    """Checks that a matrix is a rotation.
-
-    Raises:
-        RigError: it is singular, mirrored, scaled or sheared; the message calls it `key`.
-    """
-    deviation = float(np.abs(matrix @ matrix.T - np.eye(3)).max())
-    determinant = float(np.linalg.det(matrix))
-    if deviation > ROTATION_TOLERANCE or determinant < 0:
-        raise RigError(
-            f"{where}: {key} is not a rotation (determinant {determinant:.6g}, expected 1; "
-            f"R R^T differs from the identity by {deviation:.2g}); correct the file or "
-            f"calibrate again"
-        )
+def _given(table: Mapping[str, Any], key: str, where: str) -> Any:
+    if key not in table:
+        raise RigError(f"{where}: key {key!r} is missing; add it or calibrate again")
+    return table[key]
 
 
 def _rotation(table: Mapping[str, Any], where: str) -> Float[np.ndarray, "3 3"]:
-    given = _array(table, "rotation", ((3,), (3, 3)), where)
+    given = array_of(table, "rotation", ((3,), (3, 3)), where)
     if given.ndim == 2:
         check_rotation(given, "'rotation'", where)
         return given
@@ -135,7 +223,7 @@ def _rotation(table: Mapping[str, Any], where: str) -> Float[np.ndarray, "3 3"]:
         return rotation
     # The matrix is there because a rotation vector does not give its matrix back to the last
     # bit; the vector is what other tools read, and what a person edits.
-    exact = _array(table, "rotation_matrix", ((3, 3),), where)
+    exact = array_of(table, "rotation_matrix", ((3, 3),), where)
     check_rotation(exact, "'rotation_matrix'", where)
     nearest = matrix_from_rotvec(rotvec_from_matrix(exact))
     if not np.allclose(nearest, rotation, rtol=0, atol=AGREEMENT_TOLERANCE):
@@ -147,42 +235,5 @@ def _rotation(table: Mapping[str, Any], where: str) -> Float[np.ndarray, "3 3"]:
 
 
 def _size(table: Mapping[str, Any], where: str) -> tuple[int, int]:
-    size = _array(table, "size", ((2,),), where)
-    # Pose2Sim writes whole numbers as floats.
-    if (size != np.round(size)).any() or (size <= 0).any():
-        raise RigError(
-            f"{where}: 'size' is {size.tolist()}, expected width and height in whole pixels"
-        )
-    return int(size[0]), int(size[1])
-
-
-def _array(
-    table: Mapping[str, Any], key: str, shapes: tuple[tuple[int | None, ...], ...], where: str
-) -> Float[np.ndarray, "*shape"]:
-    if key not in table:
-        raise RigError(f"{where}: key {key!r} is missing; add it or calibrate again")
-    try:
-        array = np.asarray(table[key])
-    except ValueError:
-        array = np.asarray("ragged")
-    if array.dtype.kind not in "iuf":
-        raise RigError(f"{where}: {key!r} is not an array of numbers of one shape; correct it")
-    if not any(_fits(array.shape, shape) for shape in shapes):
-        wanted = " or ".join(_shape_text(shape) for shape in shapes)
-        raise RigError(f"{where}: {key!r} has shape {_shape_text(array.shape)}, expected {wanted}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise RigError(f"{where}: {key!r} holds NaN or infinity; correct it or calibrate again")
-    return array
-
-
-def _fits(got: tuple[int, ...], want: tuple[int | None, ...]) -> bool:
-    return len(got) == len(want) and all(
-        w is None or w == g for g, w in zip(got, want, strict=True)
-    )
-
-
-def _shape_text(shape: tuple[int | None, ...]) -> str:
-    if not shape:
-        return "one number"
-    return "x".join("n" if n is None else str(n) for n in shape)
+    array_of(table, "size", ((2,),), where)
+    return size_of(table["size"], "size", where)

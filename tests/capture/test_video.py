@@ -330,3 +330,19 @@ def test_frame_times_of_the_real_clip(shared_path) -> None:
     times = [frame.time_ns for frame, _ in zip(source, range(5), strict=False)]
     assert source.frame_count == 100
     assert all(abs(b - a - 1e9 / 60) < 1e5 for a, b in pairwise(times))
+
+
+def test_grey_frames_are_those_of_the_colour_frames(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 12)
+    source = VideoSource(path)
+    colour = list(source)
+    source = VideoSource(path)
+    grey = list(source.grey())
+    assert [index for index, _, _ in grey] == [frame.index for frame in colour]
+    for (_, time_s, image), frame in zip(grey, colour, strict=True):
+        assert time_s == pytest.approx(frame.time_ns * 1e-9)
+        assert image.shape == frame.image_rgb.shape[:2]
+        assert index_of(np.repeat(image[:, :, None], 3, 2)) == index_of(frame.image_rgb)
+    chosen = list(VideoSource(path).grey([2, 7]))
+    assert [index for index, _, _ in chosen] == [2, 7]
+    assert list(VideoSource(path).grey([])) == []

@@ -11,9 +11,15 @@ import pytest
 from mocap.errors import RigError
 from mocap.geometry.projection import project_points
 from mocap.geometry.rotations import rotvec_from_matrix
-from mocap.model import Camera
-from mocap.storage.rig_file import load_rig, rig_from_toml, rig_to_toml
-from mocap.storage.rig_formats import rig_from_qualisys
+from mocap.model import Camera, Rig
+from mocap.storage.rig_file import load_intrinsics, load_rig, rig_from_toml, rig_to_toml
+from mocap.storage.rig_qualisys import QualisysFile
+from mocap.storage.rig_units import NoPoseError, Units
+
+
+def rig_from_qualisys(content: bytes, source: str, units: Units | None = None) -> Rig:
+    return QualisysFile(content, source).rig(units)
+
 
 QCA = "pose2sim_single/calibration/Calib.qca.txt"
 
@@ -289,3 +295,129 @@ def test_real_qualisys_pose_equals_what_pose2sim_made_of_it(shared_path: Callabl
         np.testing.assert_allclose(rig[name].rotation_vector, rotation, atol=1e-7)
         np.testing.assert_allclose(rig[name].translation_m, translation, atol=1e-7)
     np.testing.assert_allclose(rig["cam01"].intrinsics.matrix[0, 2], 532.97369384375, atol=1e-9)
+
+
+# --- liberal in what is right in only one way ---
+
+
+def lens_of(text: str):
+    return rig_from_toml(text, "x.toml").cameras[0].intrinsics
+
+
+def test_keys_in_other_case():
+    text = section("Cam_A").replace("matrix", "Matrix").replace("size", "SIZE")
+    text = text.replace("translation", "Translation")
+    rig = rig_from_toml("[Metadata]\nmatrix = 1\n" + text, "x.toml")
+    assert rig.names == ("Cam_A",)
+    assert rig.cameras[0].intrinsics.size == (1280, 720)
+
+
+def test_missing_distortions_are_none_and_told(caplog):
+    assert len(lens_of(section("a", distortions="")).distortions) == 0
+    assert "camera 'a': no distortion coefficients" in caplog.text
+    with pytest.raises(RigError, match="camera 'a': a fisheye lens without 'distortions'"):
+        lens_of(section("a", distortions="", fisheye="true"))
+
+
+@pytest.mark.parametrize(
+    "size", ['["1280", "720"]', '"1280x720"', "[[1280, 720]]", '"(1280, 720)"']
+)
+def test_size_in_other_forms(size):
+    assert lens_of(section("a", size=size)).size == (1280, 720)
+
+
+@pytest.mark.parametrize("size", ['["1280", "many"]', '"1280"', '"1280.5x720"', '"-1x720"', "true"])
+def test_size_that_is_none(size):
+    with pytest.raises(RigError, match=r"camera 'a': 'size'"):
+        lens_of(section("a", size=size))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("[0.1, 0.2, 0.3, 0.4]", 4),
+        ("[[0.1, 0.2, 0.3, 0.4, 0.5]]", 5),
+        ("[[0.1], [0.2], [0.3], [0.4], [0.5], [0.6], [0.7], [0.8]]", 8),
+        ("[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.0, 0.0, 0.0, 0.0]", 8),
+        (f"[0.1{', 0.0' * 13}]", 8),
+        ("[0.0, 0.0]", 0),
+    ],
+)
+def test_numbers_of_distortion_coefficients(given, kept):
+    assert len(lens_of(section("a", distortions=given)).distortions) == kept
+
+
+def test_coefficients_that_no_model_here_has():
+    for count in (12, 14):
+        text = section("a", distortions=f"[0.1{', 0.0' * (count - 2)}, 0.001]")
+        with pytest.raises(RigError, match=rf"camera 'a': {count} distortion coefficients, of whi"):
+            lens_of(text)
+    for values in ("[0.1, 0.2]", "[0.1, 0.2, 0.3]", "[1, 2, 3, 4, 5, 6]"):
+        with pytest.raises(RigError, match="pinhole distortion coefficients, expected one of"):
+            lens_of(section("a", distortions=values))
+
+
+@pytest.mark.parametrize(
+    ("flag", "lens"),
+    [("true", "fisheye"), ("1", "fisheye"), ('"True"', "fisheye"), ("0", "pinhole")],
+)
+def test_fisheye_flag_in_other_forms(flag, lens):
+    assert lens_of(section("a", fisheye=flag)).lens == lens
+    with pytest.raises(RigError, match="'fisheye' is 'maybe'; write true or false"):
+        lens_of(section("a", fisheye='"maybe"'))
+
+
+def test_rotation_matrix_that_was_rounded():
+    rounded = "[[0.8660, -0.5000, 0.0], [0.5000, 0.8660, 0.0], [0.0, 0.0, 1.0]]"
+    pose = rig_from_toml(section("a", rotation=rounded), "x").cameras[0].T_cam_world
+    np.testing.assert_allclose(rotvec_from_matrix(pose[:3, :3]), [0, 0, np.pi / 6], atol=1e-4)
+    with pytest.raises(RigError, match="'rotation' is not a rotation"):
+        rig_from_toml(section("a", rotation=rounded.replace("0.8660", "0.8700")), "x")
+
+
+def test_freemocap_pose_from_world_position_and_orientation():
+    both = section("a", 0.5, rotation="[0.1, 0.2, 0.3]")
+    camera = rig_from_toml(both, "x").cameras[0]
+    world = section(
+        "a",
+        rotation="",
+        translation="",
+        world_position=str(camera.center_world.tolist()),
+        world_orientation=str(camera.T_world_cam[:3, :3].tolist()),
+    )
+    np.testing.assert_allclose(
+        rig_from_toml(world, "x").cameras[0].T_cam_world, camera.T_cam_world, atol=1e-14
+    )
+    half = section("a", rotation="", translation="", world_position="[0.0, 0.0, 0.0]")
+    with pytest.raises(RigError, match="'world_orientation' is missing"):
+        rig_from_toml(half, "x")
+
+
+def test_lenses_of_plain_files_without_pose_or_unit(tmp_path: Path):
+    path = tmp_path / "Calib_int.toml"
+    path.write_text(section("a", rotation="", translation="") + section("b", name="x"))
+    lenses = load_intrinsics(path)
+    assert list(lenses) == ["a", "x"]
+    with pytest.raises(RigError, match=r"no pose .* of a; calibrate"):
+        load_rig(path)
+    path.write_text(section("a", rotation="", translation=""))
+    with pytest.raises(NoPoseError, match=r"no pose .* of a; calibrate"):
+        load_rig(path)
+    # The unit of the poses does not matter for a lens.
+    path.write_text("[metadata]\ncharuco_square_size = 1\n" + section("a") + section("b", 9000.0))
+    assert list(load_intrinsics(path)) == ["a", "b"]
+    path.write_text(section("a", name="x") + section("b", name="x"))
+    with pytest.raises(RigError, match="two cameras are called 'x'"):
+        load_intrinsics(path)
+
+
+def test_lenses_of_qualisys_and_of_our_own_file(tmp_path: Path, shared_path):
+    rig = load_rig(shared_path(QCA))
+    path = tmp_path / "rig.toml"
+    turned = Rig(rig.cameras[::-1], rig.metadata)
+    path.write_text(rig_to_toml(turned))
+    assert list(load_intrinsics(path)) == list(turned.names)
+    assert load_intrinsics(path) == load_intrinsics(shared_path(QCA))
+    path.write_text(rig_to_toml(rig).replace('name = "cam02"', 'name = "cam01"'))
+    with pytest.raises(RigError, match="two sections are called 'cam01'"):
+        load_intrinsics(path)
