@@ -14,12 +14,15 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
+from calibration.block_jacobian import BlockJacobian
 from mocap.arrays import Float, Int
 
 Loss = Literal["squared", "huber", "cauchy"]
 State = TypeVar("State")
+LinearSolver = Callable[[sparse.csc_matrix, np.ndarray], np.ndarray | None]
+"""Takes a symmetric positive matrix and a right-hand side; None where it cannot be solved."""
 
 SMALL_DAMPING = 1e-6
 MAX_DAMPING = 1e12
@@ -31,14 +34,15 @@ class Linearization:
 
     Attributes:
         residual: whitened, that is divided by standard deviations.
-        jacobian: of the residual by the tangent of the state.
+        jacobian: of the residual by the tangent of the state; one sparse matrix, or dense blocks
+            where many rows share their few columns.
         group: for each row the measurement it belongs to, numbered from 0 and ascending; the
             robust loss acts on the length of a measurement's residual (two rows for a pixel).
         robust: for each measurement whether the loss applies; priors stay quadratic.
     """
 
     residual: Float[np.ndarray, " rows"]
-    jacobian: sparse.csr_matrix
+    jacobian: sparse.csr_matrix | BlockJacobian
     group: Int[np.ndarray, " rows"]
     robust: np.ndarray
 
@@ -100,6 +104,7 @@ def adjust(
     max_iterations: int = 100,
     tolerance: float = 1e-9,
     on_step: Callable[[int, float], None] | None = None,
+    linear_solver: LinearSolver | None = None,
 ) -> Adjustment[State]:
     """Finds the state with the least robust cost, near a given one.
 
@@ -112,6 +117,7 @@ def adjust(
         tolerance: it has come to rest when a step lowers the cost by less than this fraction, or
             when steps of any length no longer do.
         on_step: called with the iteration and the cost.
+        linear_solver: solves the normal equations; a general sparse factorisation by default.
 
     Raises:
         FloatingPointError: the residual at the start is not finite.
@@ -127,7 +133,7 @@ def adjust(
     iteration = 0
     while iteration < max_iterations and not converged:
         iteration += 1
-        step = _solve(information, gradient, damping)
+        step = _solve(information, gradient, damping, linear_solver)
         accepted = False
         if step is not None:
             tried = problem.moved(state, step)
@@ -165,23 +171,41 @@ def covariance_of(
     Raises:
         numpy.linalg.LinAlgError: the matrix is singular.
     """
+    block = inverse_columns(information, unknowns)[unknowns]
+    if np.any(np.diag(block) <= 0):
+        raise np.linalg.LinAlgError("the normal equations are singular")
+    return 0.5 * (block + block.T)
+
+
+def inverse_columns(
+    information: sparse.csc_matrix, unknowns: Int[np.ndarray, " chosen"]
+) -> Float[np.ndarray, "all chosen"]:
+    """The columns of an information matrix's inverse that belong to some unknowns.
+
+    Other unknowns that nothing measures at all, as the pose of a target whose only view turned out
+    to be wrong, are taken to be known.
+
+    Raises:
+        numpy.linalg.LinAlgError: the matrix is singular.
+    """
     # Unknowns of different units: scaled to a unit diagonal the factorisation keeps its digits.
     diagonal = information.diagonal()
     columns = np.zeros((len(diagonal), len(unknowns)))
     columns[unknowns, np.arange(len(unknowns))] = 1.0
-    if np.any(diagonal <= 0):
+    unmeasured = diagonal <= 0
+    if np.any(unmeasured[unknowns]):
         raise np.linalg.LinAlgError("some unknowns are not determined by any measurement")
-    scaling = 1.0 / np.sqrt(diagonal)
+    scaling = 1.0 / np.sqrt(np.where(unmeasured, 1.0, diagonal))
     scaled = sparse.diags(scaling) @ information @ sparse.diags(scaling)
+    scaled = scaled + sparse.diags(unmeasured.astype(np.float64))
     try:
-        factors = splu(sparse.csc_matrix(scaled), permc_spec="MMD_AT_PLUS_A")
+        factors = _factors(sparse.csc_matrix(scaled))
     except RuntimeError as error:
         raise np.linalg.LinAlgError("the normal equations are singular") from error
     solution = factors.solve(columns * scaling[:, None]) * scaling[:, None]
-    block = solution[unknowns]
-    if not np.isfinite(block).all() or np.any(np.diag(block) <= 0):
+    if not np.isfinite(solution).all():
         raise np.linalg.LinAlgError("the normal equations are singular")
-    return 0.5 * (block + block.T)
+    return solution
 
 
 def _robust(
@@ -214,6 +238,8 @@ def _normal_equations(
     linear: Linearization, weight: Float[np.ndarray, " measurements"]
 ) -> tuple[sparse.csc_matrix, Float[np.ndarray, " unknowns"]]:
     rows = weight[linear.group]
+    if isinstance(linear.jacobian, BlockJacobian):
+        return linear.jacobian.normal_equations(rows, linear.residual)
     weighted = sparse.diags(rows) @ linear.jacobian
     information = sparse.csc_matrix(linear.jacobian.T @ weighted)
     gradient = np.asarray(linear.jacobian.T @ (rows * linear.residual)).ravel()
@@ -221,14 +247,44 @@ def _normal_equations(
 
 
 def _solve(
-    information: sparse.csc_matrix, gradient: Float[np.ndarray, " unknowns"], damping: float
+    information: sparse.csc_matrix,
+    gradient: Float[np.ndarray, " unknowns"],
+    damping: float,
+    linear_solver: LinearSolver | None,
 ) -> Float[np.ndarray, " unknowns"] | None:
     diagonal = information.diagonal()
     # An unknown that nothing measures stays where it is.
     diagonal = np.where(diagonal > 0, diagonal, 1.0)
     damped = sparse.csc_matrix(information + sparse.diags(damping * diagonal))
+    if linear_solver is not None:
+        solution = linear_solver(damped, gradient)
+        return None if solution is None or not np.isfinite(solution).all() else -solution
     try:
-        step = -splu(damped, permc_spec="MMD_AT_PLUS_A").solve(gradient)
+        step = -_factors(damped).solve(gradient)
     except RuntimeError:
         return None
     return step if np.isfinite(step).all() else None
+
+
+def solve_in_given_order(
+    matrix: sparse.csc_matrix, gradient: Float[np.ndarray, " unknowns"]
+) -> Float[np.ndarray, " unknowns"] | None:
+    """A `linear_solver` for unknowns in an order in which eliminating one after the other fills
+    in little, as a path with the cameras behind it; it spares the search for such an order."""
+    try:
+        return _factors(matrix, ordered=True).solve(gradient)
+    except RuntimeError:
+        return None
+
+
+def _factors(matrix: sparse.csc_matrix, ordered: bool = False) -> SuperLU:
+    """Factors of a symmetric matrix, positive definite but for rounding.
+
+    Such a matrix needs no pivoting, without which an eighth of the numbers are filled in.
+    """
+    return splu(
+        matrix,
+        permc_spec="NATURAL" if ordered else "MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )

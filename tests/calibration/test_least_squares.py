@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import least_squares
 
-from calibration.least_squares import Linearization, adjust, covariance_of
+from calibration.least_squares import Linearization, adjust, covariance_of, solve_in_given_order
 
 
 class Curve:
@@ -117,3 +117,20 @@ def test_a_singular_matrix_has_no_covariance():
 def test_a_start_that_is_not_finite_is_refused():
     with pytest.raises(FloatingPointError):
         adjust(_curve(), np.array([np.nan, 0.0]))
+
+
+def test_other_unknowns_that_nothing_measures_do_no_harm_to_a_covariance():
+    matrix = sparse.csc_matrix(np.diag([4.0, 0.0, 9.0]))
+    np.testing.assert_allclose(covariance_of(matrix, np.array([0, 2])), np.diag([1 / 4, 1 / 9]))
+    with pytest.raises(np.linalg.LinAlgError):
+        covariance_of(matrix, np.array([0, 1]))
+
+
+def test_unknowns_in_their_given_order_have_the_same_solution():
+    rng = np.random.default_rng(2)
+    factor = sparse.random(40, 40, 0.1, random_state=3) + sparse.eye(40)
+    matrix = sparse.csc_matrix(factor.T @ factor)
+    right = rng.normal(size=40)
+    found = solve_in_given_order(matrix, right)
+    np.testing.assert_allclose(found, np.linalg.solve(matrix.toarray(), right), rtol=1e-8)
+    assert solve_in_given_order(sparse.csc_matrix(np.zeros((2, 2))), np.ones(2)) is None

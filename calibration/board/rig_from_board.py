@@ -1,0 +1,362 @@
+"""A rig from the views of a board: the one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import chi2
+
+from calibration.board.freedom import Freedom, LensFreedom, lens_freedoms
+from calibration.board.joint import JointResult, Setup, instants, solve_jointly
+from calibration.board.motion_between import lens_row, view_poses
+from calibration.board.path import Path, blended_poses
+from calibration.board.planar_pose import PlanarPoses
+from calibration.board.pose_graph import (
+    Edge,
+    components,
+    explain_components,
+    first_poses,
+    shared_edges,
+)
+from calibration.board.problem import BoardState
+from calibration.board.views import ViewTable, frame_interval, view_table
+from calibration.lens_jacobian import lens_parameters
+from calibration.sightings import Sightings
+from calibration.solution import Residuals, Solution, TargetPath
+from mocap.arrays import Float
+from mocap.errors import CalibrationError, valid_choices
+from mocap.model import Camera, Intrinsics, Rig, RigMetadata
+
+OFFSET_CONFIDENCE = 0.999
+"""Offsets are taken over when they differ from zero with this confidence."""
+MAX_OFFSET_SIGMA = 0.25
+"""Largest standard deviation of an offset that counts as determined, in frames."""
+
+
+@dataclass(frozen=True)
+class SharedViews:
+    """Which cameras see the board together.
+
+    Attributes:
+        names: of the cameras.
+        edges: between them.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[Edge, ...]
+
+
+def calibrate_rig_from_board(
+    sightings: Sightings,
+    lenses: Mapping[str, Intrinsics],
+    *,
+    lens_freedom: Freedom | Mapping[str, LensFreedom] = "fixed",
+    solve_offsets: bool | None = None,
+    solve_drift: bool = False,
+    initial_offsets_s: Mapping[str, float] | None = None,
+    exclude_unconnected: bool = False,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Solution:
+    """Finds the poses of all cameras, and what else is asked for, from a moved board.
+
+    Poses of single views, then a graph of shared views, then one adjustment of everything. The
+    world of the result is the frame of the first camera, and the session clock is its clock.
+
+    Args:
+        sightings: of the board. Cameras need not be synchronised; then frames that follow each
+            other are needed, from which the motion of the board is known between them.
+        lenses: of all cameras, by name.
+        lens_freedom: how far the lenses may change; see `calibration.board.freedom`.
+        solve_offsets: whether the cameras' time offsets are unknowns; None: they are taken over
+            if the views determine them and they are not zero.
+        solve_drift: whether the rates of the clocks are unknowns too; only with offsets.
+        initial_offsets_s: offsets by name, as far as they are known.
+        exclude_unconnected: leaves out cameras that are not connected with most others, instead
+            of refusing.
+        on_step: called with the iteration and the cost.
+
+    Raises:
+        CalibrationError: fewer than two cameras, a camera without a lens, or cameras that share
+            no views.
+    """
+    names = sightings.names
+    missing = [name for name in names if name not in lenses]
+    if missing:
+        raise CalibrationError(
+            f"no intrinsics for cameras {valid_choices(missing)}; there are some for "
+            f"{valid_choices(lenses)}"
+        )
+    initial = dict.fromkeys(names, 0.0) | dict(initial_offsets_s or {})
+    unknown = [name for name in initial if name not in names]
+    if unknown:
+        raise CalibrationError(
+            f"time offsets for unknown cameras {valid_choices(unknown)}; cameras are "
+            f"{valid_choices(names)}"
+        )
+    if len(names) < 2:
+        raise CalibrationError(
+            f"one camera ({valid_choices(names)}) has no pose relative to others; give at least "
+            f"two cameras, or calibrate its intrinsics only"
+        )
+    notes: list[str] = []
+    prepared = _prepare(sightings, lenses, initial)
+    groups = components(len(names), prepared.edges)
+    if exclude_unconnected and len(groups) > 1:
+        kept, left = groups[0], [c for group in groups[1:] for c in group]
+        if len(kept) < 2:
+            raise CalibrationError(
+                f"cameras are {explain_components(names, prepared.edges)}; film the board where "
+                f"two cameras see it at the same time"
+            )
+        text = ", ".join(names[c] for c in left)
+        notes.append(f"left out, as they share no views of the board with the others: {text}")
+        sightings = Sightings(sightings.target, tuple(sightings.cameras[c] for c in sorted(kept)))
+        names = sightings.names
+        prepared = _prepare(sightings, lenses, initial)
+    return _solve(
+        sightings,
+        [lenses[name] for name in names],
+        lens_freedoms(names, lenses, lens_freedom),
+        prepared,
+        solve_offsets,
+        solve_drift,
+        np.array([initial[name] for name in names]),
+        notes,
+        on_step,
+    )
+
+
+def shared_views(
+    sightings: Sightings,
+    lenses: Mapping[str, Intrinsics],
+    initial_offsets_s: Mapping[str, float] | None = None,
+) -> SharedViews:
+    """How many views of the board each pair of cameras shares, and how well they agree."""
+    initial = dict.fromkeys(sightings.names, 0.0) | dict(initial_offsets_s or {})
+    return SharedViews(sightings.names, _prepare(sightings, lenses, initial).edges)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    table: ViewTable
+    poses: PlanarPoses
+    interval_s: float
+    time_s: np.ndarray
+    edges: tuple[Edge, ...]
+
+
+def _prepare(
+    sightings: Sightings, lenses: Mapping[str, Intrinsics], initial: Mapping[str, float]
+) -> _Prepared:
+    table = view_table(sightings)
+    poses = view_poses(sightings.target.points_m, table, [lenses[n] for n in sightings.names])
+    table, found = table.chosen(poses.found), poses.found
+    poses = PlanarPoses(poses.T_cam_target[found], poses.rms_rad[found])
+    interval_s = frame_interval(table)
+    # Cameras with one frame each, of one instant: any interval will do.
+    interval_s = interval_s if np.isfinite(interval_s) and interval_s > 0 else 1.0
+    offsets = np.array([initial[name] for name in sightings.names])
+    time_s = table.stamp_s - offsets[table.camera]
+    edges = shared_edges(table, time_s, poses, len(sightings.names), interval_s)
+    return _Prepared(table, poses, interval_s, time_s, edges)
+
+
+def _solve(
+    sightings: Sightings,
+    lenses: Sequence[Intrinsics],
+    freedoms: tuple[LensFreedom, ...],
+    prepared: _Prepared,
+    solve_offsets: bool | None,
+    solve_drift: bool,
+    offsets: np.ndarray,
+    notes: list[str],
+    on_step: Callable[[int, float], None] | None,
+) -> Solution:
+    names = sightings.names
+    table, interval_s = prepared.table, prepared.interval_s
+    first = first_poses(
+        table,
+        prepared.time_s,
+        prepared.poses,
+        names,
+        interval_s,
+        sightings.target.points_m,
+        prepared.edges,
+    )
+    lens = np.array([lens_row(item) for item in lenses])
+    setup = Setup(
+        sightings.target.points_m,
+        table,
+        np.array([item.lens == "fisheye" for item in lenses]),
+        np.array([item.matrix[0, 1] for item in lenses]),
+        freedoms,
+        lens,
+        interval_s,
+    )
+    start = BoardState(
+        first.T_cam_world[:, :3, :3],
+        first.T_cam_world[:, :3, 3],
+        lens,
+        offsets - offsets[0],
+        np.zeros(len(names)),
+        Path(np.zeros((0, 4)), np.zeros((0, 3))),
+    )
+    together = instants(table, start.time_s(table), interval_s) is not None
+    found: JointResult | None = None
+    solved = False
+    if solve_offsets is not False:
+        found = solve_jointly(
+            setup,
+            start,
+            first.T_world_target,
+            first.trusted,
+            free=False,
+            solve_offset=True,
+            solve_drift=solve_drift,
+            on_step=on_step,
+        )
+        solved = solve_offsets is True or _offsets_matter(found, interval_s, together)
+    if found is None or not solved:
+        found = solve_jointly(
+            setup,
+            start,
+            first.T_world_target,
+            first.trusted,
+            free=together,
+            solve_offset=False,
+            solve_drift=False,
+            on_step=on_step,
+        )
+    if solved:
+        notes = notes + _offset_notes(names, found, interval_s)
+    if not found.adjustment.converged:
+        notes = [*notes, "the adjustment did not come to rest; the result may be rough"]
+    return _solution(sightings, lenses, found, tuple(notes))
+
+
+def _offset_columns(found: JointResult) -> np.ndarray:
+    columns = found.problem.columns
+    return columns.clock[:, 0] - (columns.total - columns.cameras)
+
+
+def _offsets_matter(found: JointResult, interval_s: float, together: bool) -> bool:
+    """Whether the offsets are determined, and worth having."""
+    place = _offset_columns(found)
+    solved = place >= 0
+    covariance = found.covariance[np.ix_(place[solved], place[solved])]
+    if np.sqrt(np.diag(covariance).max()) > MAX_OFFSET_SIGMA * interval_s:
+        return False
+    if not together:
+        return True
+    values = found.state.offset_s[solved]
+    distance = float(values @ np.linalg.solve(covariance, values))
+    return distance > float(chi2.ppf(OFFSET_CONFIDENCE, int(solved.sum())))
+
+
+def _offset_notes(names: Sequence[str], found: JointResult, interval_s: float) -> list[str]:
+    place = _offset_columns(found)
+    notes: list[str] = []
+    for c, name in enumerate(names):
+        if place[c] < 0:
+            continue
+        offset = float(found.state.offset_s[c])
+        sigma = float(np.sqrt(found.covariance[place[c], place[c]]))
+        if abs(offset) > max(3 * sigma, 0.02 * interval_s):
+            notes.append(
+                f"{name} runs {1000 * abs(offset):.0f} ms {'late' if offset > 0 else 'early'} "
+                f"against {names[0]} ({abs(offset) / interval_s:.2f} frames, +- "
+                f"{1000 * sigma:.1f} ms)"
+            )
+    return notes
+
+
+def _solution(
+    sightings: Sightings,
+    lenses: Sequence[Intrinsics],
+    found: JointResult,
+    notes: tuple[str, ...],
+) -> Solution:
+    names = sightings.names
+    columns, state, covariance = found.problem.columns, found.state, found.covariance
+    first = columns.total - columns.cameras
+    place = columns.pose.reshape(-1) - first
+    pose_covariance = np.zeros((6 * len(names), 6 * len(names)))
+    solved = np.flatnonzero(place >= 0)
+    pose_covariance[np.ix_(solved, solved)] = covariance[np.ix_(place[solved], place[solved])]
+    sigma = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    clock = np.maximum(columns.clock - first, -1)
+    cameras: list[Camera] = []
+    lens_sigma: list[dict[str, float]] = []
+    for c, name in enumerate(names):
+        pose = np.eye(4)
+        left, _, right = np.linalg.svd(state.rotation[c])
+        pose[:3, :3], pose[:3, 3] = left @ right, state.translation_m[c]
+        block = pose_covariance[6 * c : 6 * c + 6, 6 * c : 6 * c + 6]
+        intrinsics, free = lenses[c], found.problem.freedoms[c]
+        spread: dict[str, float] = {}
+        if free.free:
+            intrinsics = replace(
+                intrinsics,
+                matrix=found.problem.matrix(state, c),
+                distortions=state.lens[c, 4 : 4 + len(intrinsics.distortions)],
+            )
+            own = columns.lens[c, : free.free] - first
+            variances = np.diag(free.basis @ covariance[np.ix_(own, own)] @ free.basis.T)
+            parameters = lens_parameters(intrinsics.lens == "fisheye")
+            spread = {
+                key: float(np.sqrt(v))
+                for key, v in zip(parameters, variances, strict=True)
+                if v > 0
+            }
+        cameras.append(Camera(name, intrinsics, pose, float(state.offset_s[c]), block))
+        lens_sigma.append(spread)
+    frame = f"frame of camera {names[0]}: x right, y down, z forward, metres"
+    return Solution(
+        rig=Rig(tuple(cameras), RigMetadata(frame)),
+        residuals=_residuals(found),
+        pose_covariance=pose_covariance,
+        gauge=names[0],
+        lens_sigma=tuple(lens_sigma),
+        time_offset_sigma_s=np.where(clock[:, 0] >= 0, sigma[clock[:, 0]], np.nan),
+        drift_ppm=np.where(clock[:, 1] >= 0, 1e6 * state.drift, np.nan),
+        sigma_px=float(np.sqrt(np.mean(found.sigma_px**2))),
+        path=_target_path(found),
+        converged=found.adjustment.converged,
+        iterations=found.iterations,
+        notes=notes,
+    )
+
+
+def _residuals(found: JointResult) -> Residuals:
+    problem, state = found.problem, found.state
+    table = problem.table
+    view, point = np.nonzero(table.seen)
+    predicted = problem.predicted(state)[view, point]
+    weight = found.adjustment.weight[: table.seen.size].reshape(table.seen.shape)
+    inlier = problem.use & (weight > 0.05)
+    return Residuals(
+        table.camera[view],
+        table.frame[view],
+        state.time_s(table)[view],
+        point,
+        table.pixels[view, point],
+        table.pixels[view, point] - predicted,
+        (found.sigma_px[table.camera][:, None] * table.sigma)[view, point],
+        inlier[view, point],
+    )
+
+
+def _target_path(found: JointResult) -> TargetPath:
+    """The pose of the target at every instant at which some camera has a frame."""
+    problem, state = found.problem, found.state
+    time_s = state.time_s(problem.table)
+    _, picked = np.unique(
+        time_s if problem.layout.interval_s else problem.layout.piece, return_index=True
+    )
+    knots, weight, slope = problem.layout.blend(time_s[picked], problem.layout.piece[picked])
+    blended = blended_poses(state.path, knots, weight, slope)
+    poses: Float[np.ndarray, "instants 4 4"] = np.tile(np.eye(4), (len(picked), 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = blended.rotation, blended.position_m
+    return TargetPath(time_s[picked], poses)
