@@ -1,0 +1,118 @@
+"""Is everything that was solved determined well enough?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.checks.evidence import Evidence
+from calibration.checks.finding import Finding
+from calibration.solution import Solution
+from mocap.arrays import Float
+from mocap.geometry.rotations import skew_matrix
+
+POSITION_WARN, POSITION_FAIL = 0.01, 0.04
+"""Standard deviation of a camera's place, by its distance from what it looked at."""
+ROTATION_WARN_DEG, ROTATION_FAIL_DEG = 0.3, 1.5
+FOCAL_WARN, FOCAL_FAIL = 0.01, 0.04
+CENTRE_WARN, CENTRE_FAIL = 0.015, 0.05
+"""Of the principal point, by the width of the image."""
+OFFSET_WARN_S = 0.005
+
+
+@dataclass(frozen=True)
+class CameraUncertainty:
+    """How well a camera's pose is known.
+
+    Attributes:
+        position_covariance_m2: of the optical centre, in world axes.
+        rotation_rad: standard deviation of the rotation, root of the sum over the axes.
+    """
+
+    position_covariance_m2: Float[np.ndarray, "3 3"]
+    rotation_rad: float
+
+    @property
+    def position_m(self) -> float:
+        """Standard deviation of the position, root of the sum over the axes."""
+        return float(np.sqrt(max(np.trace(self.position_covariance_m2), 0.0)))
+
+
+def camera_uncertainty(solution: Solution) -> tuple[CameraUncertainty, ...]:
+    """Of each camera, relative to the gauge of the solution."""
+    result: list[CameraUncertainty] = []
+    for c, camera in enumerate(solution.rig):
+        block = solution.pose_covariance[6 * c : 6 * c + 6, 6 * c : 6 * c + 6]
+        # C = -R^T t, with a small rotation applied to the left of R.
+        back = camera.T_cam_world[:3, :3].T
+        by_pose = np.hstack([-back @ skew_matrix(camera.translation_m), -back])
+        turn = float(np.sqrt(max(np.trace(block[:3, :3]), 0.0)))
+        result.append(CameraUncertainty(by_pose @ block @ by_pose.T, turn))
+    return tuple(result)
+
+
+def check_uncertainty(evidence: Evidence) -> list[Finding]:
+    """Poses, lenses and time offsets that the footage hardly determines."""
+    found: list[Finding] = []
+    solution, rig = evidence.solution, evidence.rig
+    points = evidence.seen.points[np.isfinite(evidence.seen.points).all(axis=-1)]
+    middle = np.median(points, axis=0) if len(points) else np.zeros(3)
+    for camera, known in zip(rig, camera_uncertainty(solution), strict=True):
+        distance = max(float(np.linalg.norm(camera.center_world - middle)), 0.1)
+        share, turn = known.position_m / distance, float(np.degrees(known.rotation_rad))
+        finite = np.isfinite(share) and np.isfinite(turn)
+        if finite and share <= POSITION_WARN and turn <= ROTATION_WARN_DEG:
+            continue
+        bad = not finite or share > POSITION_FAIL or turn > ROTATION_FAIL_DEG
+        found.append(
+            Finding(
+                "fail" if bad else "warn",
+                "weak_pose",
+                (camera.name,),
+                f"the pose of {camera.name} is known to {1000 * known.position_m:.0f} mm and "
+                f"{turn:.2f} degrees (one standard deviation), at {distance:.1f} m from the target",
+                f"Film the target nearer to {camera.name}, in more places and tilts, while another "
+                f"camera sees it as well",
+                {"position_mm": 1000 * known.position_m, "rotation_deg": turn},
+            )
+        )
+    for camera, sigma in zip(rig, solution.lens_sigma, strict=True):
+        found += _weak_lens(camera.name, camera.intrinsics.focal_px, camera.intrinsics.size, sigma)
+    for camera, sigma_s in zip(rig, solution.time_offset_sigma_s, strict=True):
+        if sigma_s > OFFSET_WARN_S:
+            found.append(
+                Finding(
+                    "warn",
+                    "weak_offset",
+                    (camera.name,),
+                    f"the time offset of {camera.name} is {1000 * camera.time_offset_s:.1f} +- "
+                    f"{1000 * sigma_s:.1f} ms",
+                    "Move the target faster for a while, sideways as the camera sees it",
+                    {"sigma_ms": 1000 * float(sigma_s)},
+                )
+            )
+    return found
+
+
+def _weak_lens(
+    name: str, focal_px: float, size: tuple[int, int], sigma: dict[str, float]
+) -> list[Finding]:
+    if not sigma:
+        return []
+    focal = max(sigma.get("fx", 0.0), sigma.get("fy", 0.0)) / focal_px
+    centre = max(sigma.get("cx", 0.0), sigma.get("cy", 0.0)) / max(size)
+    if focal <= FOCAL_WARN and centre <= CENTRE_WARN:
+        return []
+    return [
+        Finding(
+            "fail" if focal > FOCAL_FAIL or centre > CENTRE_FAIL else "warn",
+            "weak_lens",
+            (name,),
+            f"the focal length of {name} is known to {100 * focal:.1f} % and the centre of its "
+            f"lens to {centre * max(size):.0f} px (one standard deviation)",
+            f"Film the target with {name} from near, tilted by 30 to 45 degrees, up to the edges "
+            f"of the image; or give a lens that is known by --intrinsics",
+            {"focal_share": focal, "centre_px": centre * max(size)},
+        )
+    ]
