@@ -22,13 +22,20 @@ from mocap.cli.progress import ErrorConsoleHandler, console, errors, say, say_er
 from mocap.errors import InputError, MocapError, OutputError
 
 COMMANDS: dict[str, str] = {
+    "calibrate": "mocap.cli.calibrate:Calibrate",
+    "calibrate people": "mocap.cli.calibrate_people:CalibratePeople",
+    "calibrate refine": "mocap.cli.calibrate_people:CalibrateRefine",
+    "calibrate check": "mocap.cli.calibrate_check:CalibrateCheck",
     "run": "mocap.cli.run:Run",
     "export": "mocap.cli.export:Export",
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
     "studio": "mocap.cli.studio:Studio",
     "evaluate": "mocap.cli.evaluate:Evaluate",
+    "rig": "mocap.cli.rig:ConvertRig",
     "plan": "mocap.cli.plan:Plan",
+    "board": "mocap.cli.board:Board",
+    "sync": "mocap.cli.sync:Sync",
     "recover": "mocap.cli.recover:Recover",
     "doctor": "mocap.cli.doctor:Doctor",
 }

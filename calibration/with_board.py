@@ -1,0 +1,262 @@
+"""A rig from what its cameras saw of a board: the steps in their order, and the judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from calibration.board.freedom import focal_freedom
+from calibration.board.lag_search import board_lags
+from calibration.board.problem import LensFreedom
+from calibration.board.rig_from_board import calibrate_rig_from_board
+from calibration.checks.evidence import Evidence, KnownDistance, Statures
+from calibration.intrinsics import calibrate_lens
+from calibration.lens.result import LensCalibration, free_center
+from calibration.sightings import Sightings
+from calibration.solution import Solution
+from calibration.timing import RigOffsets, solve_offsets
+from calibration.verdict import Verdict, judge
+from calibration.world_frame import (
+    WorldFrame,
+    move_solution,
+    path_of_tracks,
+    world_from_cameras,
+    world_from_target,
+)
+from mocap.errors import CalibrationError
+from mocap.model import Intrinsics, Rig
+
+Say = Callable[[str], None]
+Floor = Literal["auto", "board", "none"]
+TimeOffsets = Literal["auto", "solve", "none"]
+
+FOCAL_SHARE, ASPECT_SHARE, CENTER_SHARE = 0.1, 0.005, 0.02
+"""What is known of a lens before anything was filmed: focal length, fy / fx, and centre as a share
+of the width; one standard deviation."""
+COEFFICIENT_SIGMA = {"k1": 0.15, "k2": 0.15, "p1": 0.003, "p2": 0.003, "k3": 0.15}
+OTHER_COEFFICIENT_SIGMA = 0.1
+NOTICED_FRAMES = 0.5
+"""Offsets below this are left to the adjustment, which finds them better."""
+
+
+@dataclass(frozen=True)
+class BoardOptions:
+    """What to solve for, and what to believe."""
+
+    lens_models: tuple[str, ...] = ()
+    """Lens models to choose from, such as "pinhole k1 k2" or "fisheye k1 k2". Default: all, by
+    evidence."""
+    refine_lenses: bool = False
+    """Given lenses are only a start, which the joint adjustment improves."""
+    time_offsets: TimeOffsets = "auto"
+    """Whether each camera's delay is solved for. auto: where the footage determines it."""
+    drift: bool = False
+    """Whether the rates of the clocks are solved for as well."""
+    floor: Floor = "auto"
+    """Where the floor is. auto: from the board lying still, if it does. board: it must. none:
+    the first camera's position is the origin."""
+    floor_at_s: float | None = None
+    """When the board lies on the floor, in seconds. Default: found by itself."""
+    origin: Literal["middle", "corner"] = "middle"
+    """Origin in the middle of the board on the floor, or in its first corner."""
+    thickness_m: float = 0.0
+    """Height of the print above the floor, in metres."""
+    leave_out_unconnected: bool = False
+    """Leaves out cameras that never see the board together with the others."""
+
+
+@dataclass(frozen=True)
+class BoardCalibration:
+    """The outcome.
+
+    Attributes:
+        solution: the rig in its world frame, with everything needed to judge it.
+        evidence: what the verdict rests on.
+        verdict: whether to use it.
+        lenses: what was found out about each lens, by name.
+    """
+
+    solution: Solution
+    evidence: Evidence
+    verdict: Verdict
+    lenses: dict[str, LensCalibration]
+
+
+def calibrate_with_board(
+    sightings: Sightings,
+    given: Mapping[str, Intrinsics],
+    options: BoardOptions,
+    *,
+    lens_sightings: Sightings | None = None,
+    old_rig: Rig | None = None,
+    distances: tuple[KnownDistance, ...] = (),
+    statures: Statures | None = None,
+    say: Say = lambda _: None,
+) -> BoardCalibration:
+    """Calibrates a rig.
+
+    Args:
+        sightings: of the board, by all cameras.
+        given: known lenses by name; kept as they are unless the options say otherwise.
+        options: what to solve for.
+        lens_sightings: separate footage for the lenses, cameras of the same names.
+        old_rig: an earlier calibration, for the verdict.
+        distances: known distances between cameras, for the verdict.
+        statures: heights of people, for the verdict.
+        say: is told what is being done.
+
+    Raises:
+        CalibrationError: the footage does not determine the rig; the message says why and what
+            to do.
+    """
+    _check_seen(sightings)
+    say("lenses")
+    lenses = _lenses(sightings, lens_sightings, given, options)
+    intrinsics = {name: lens.intrinsics for name, lens in lenses.items()}
+    say("time offsets from the movement")
+    initial = _first_offsets(sightings, intrinsics, options)
+    say("poses of the cameras")
+    solution = calibrate_rig_from_board(
+        sightings,
+        intrinsics,
+        lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
+        solve_offsets={"auto": None, "solve": True, "none": False}[options.time_offsets],
+        solve_drift=options.drift,
+        initial_offsets_s=initial,
+        exclude_unconnected=options.leave_out_unconnected,
+    )
+    say("world frame and verdict")
+    kept = tuple(c for c in sightings.cameras if c.name in solution.rig.names)
+    seen = Sightings(sightings.target, kept)
+    frame = _world_frame(solution, seen, options)
+    moved = move_solution(frame, solution)
+    evidence = Evidence(
+        moved,
+        seen,
+        lenses_given=all(lens.given for lens in lenses.values()),
+        floor_set="floor from the target" in frame.words,
+        old_rig=old_rig,
+        distances=distances,
+        statures=statures,
+    )
+    return BoardCalibration(moved, evidence, judge(evidence), lenses)
+
+
+def _check_seen(sightings: Sightings) -> None:
+    if len(sightings.cameras) < 2:
+        raise CalibrationError(
+            f"{len(sightings.cameras)} camera; a rig needs at least two: give the footage of all "
+            f"cameras"
+        )
+    never = [camera.name for camera in sightings.cameras if not len(camera)]
+    if len(never) == len(sightings.cameras):
+        hints = "; ".join(dict.fromkeys(n for c in sightings.cameras for n in c.notes))
+        raise CalibrationError(
+            f"no camera saw the board ({sightings.target.describe()})"
+            f"{': ' + hints if hints else ''}; check the description of the board, and that it is "
+            f"sharp and large enough in the images"
+        )
+    if len(never) == len(sightings.cameras) - 1:
+        only = next(camera.name for camera in sightings.cameras if len(camera))
+        raise CalibrationError(
+            f"only {only} saw the board; at least two cameras must see it at the same time"
+        )
+
+
+def _lenses(
+    sightings: Sightings,
+    lens_sightings: Sightings | None,
+    given: Mapping[str, Intrinsics],
+    options: BoardOptions,
+) -> dict[str, LensCalibration]:
+    found: dict[str, LensCalibration] = {}
+    for camera in sightings.cameras:
+        source, target = camera, sightings.target
+        if camera.name not in given and lens_sightings is not None:
+            source, target = lens_sightings[camera.name], lens_sightings.target
+        if not len(source) and options.leave_out_unconnected:
+            continue
+        found[camera.name] = calibrate_lens(
+            source, target, given=given.get(camera.name), models=options.lens_models or None
+        )
+    return found
+
+
+def _freedoms(
+    lenses: Mapping[str, LensCalibration], separate: bool, options: BoardOptions
+) -> dict[str, LensFreedom]:
+    """How far each lens may move in the joint adjustment; those not named are fixed."""
+    freedoms: dict[str, LensFreedom] = {}
+    for name, lens in lenses.items():
+        if lens.given:
+            if options.refine_lenses:
+                freedoms[name] = focal_freedom(lens.intrinsics)
+        elif separate:
+            freedoms[name] = LensFreedom(lens.prior.basis, lens.prior.covariance)
+        else:
+            freedoms[name] = _weakly_known(lens)
+    return freedoms
+
+
+def _weakly_known(lens: LensCalibration) -> LensFreedom:
+    """A lens that was found in the footage which the joint adjustment sees again: its own result
+    must not count twice, so only what holds of any lens is put in."""
+    basis = free_center(lens.form).basis
+    matrix, size = lens.intrinsics.matrix, lens.intrinsics.size
+    sigma = dict.fromkeys(lens.parameters, OTHER_COEFFICIENT_SIGMA)
+    sigma |= COEFFICIENT_SIGMA
+    sigma |= {"fx": FOCAL_SHARE * matrix[0, 0], "fy": ASPECT_SHARE * matrix[1, 1]}
+    sigma |= {"cx": CENTER_SHARE * size[0], "cy": CENTER_SHARE * size[0]}
+    own = [sigma[lens.parameters[int(np.argmax(np.abs(column)))]] for column in basis.T]
+    return LensFreedom(basis, np.diag(np.square(own)))
+
+
+def _first_offsets(
+    sightings: Sightings, lenses: Mapping[str, Intrinsics], options: BoardOptions
+) -> dict[str, float]:
+    """Offsets of cameras which start far apart in time, from the movement of the board."""
+    if options.time_offsets == "none":
+        return {}
+    videos = tuple(c for c in sightings.cameras if len(c) > 1 and c.nominal_fps is not None)
+    if len(videos) < 2:
+        return {}
+    offsets: RigOffsets = solve_offsets(
+        [camera.name for camera in videos],
+        board_lags(Sightings(sightings.target, videos), lenses),
+    )
+    result: dict[str, float] = {}
+    for camera, offset_s, refused in zip(videos, offsets.offsets_s, offsets.refused, strict=True):
+        if refused is None and abs(offset_s) * (camera.nominal_fps or 0.0) > NOTICED_FRAMES:
+            result[camera.name] = float(offset_s)
+    return result
+
+
+def _world_frame(solution: Solution, sightings: Sightings, options: BoardOptions) -> WorldFrame:
+    rig = solution.rig
+    if options.floor == "none":
+        return world_from_cameras(rig)
+    # Frames chosen for the calibration leave out what stands still.
+    seen = Evidence(solution, sightings)
+    path = path_of_tracks(sightings.target, seen.tracks.time_s, seen.seen)
+    try:
+        return world_from_target(
+            rig,
+            sightings.target,
+            path,
+            at_s=options.floor_at_s,
+            origin=options.origin,
+            thickness_m=options.thickness_m,
+        )
+    except CalibrationError as error:
+        if options.floor == "board" or options.floor_at_s is not None:
+            raise
+        try:
+            frame = world_from_cameras(rig)
+        except CalibrationError:
+            frame = WorldFrame(
+                np.eye(4), 1.0, f"right-handed, metres; the frame of camera {rig.names[0]}", ()
+            )
+        return replace(frame, notes=(*frame.notes, str(error)))

@@ -1,0 +1,215 @@
+"""A rig from the people its cameras film: the steps in their order, and the judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calibration.check import RigCheck, check_rig
+from calibration.checks.evidence import Evidence, KnownDistance, Statures
+from calibration.checks.tracks import PointTracks, tracks_of_people
+from calibration.people.calibrate import PeopleCalibration, calibrate_rig_from_people
+from calibration.people.labelling import label_people
+from calibration.people.refine import Refinement, refine_rig
+from calibration.people.tracks import LabelledPeople, PeopleTracks
+from calibration.solution import Solution
+from calibration.verdict import Verdict, judge
+from calibration.world_frame import move_solution, stature_m, world_from_people
+from mocap.arrays import Float
+from mocap.errors import CalibrationError
+from mocap.model import Intrinsics, Rig
+
+LONGEST_STEP_FRAMES = 1.6
+"""Pixels are interpolated between two frames that are no further apart."""
+
+
+@dataclass(frozen=True)
+class PeopleOptions:
+    """What to solve for, and what is known."""
+
+    height_m: float | None = None
+    """Height of the person who is seen most, with shoes, in metres. It gives the scale."""
+    camera_distance: tuple[str, str, float] | None = None
+    """Instead of a height: two cameras and the distance of their lenses in metres."""
+    solve_offsets: bool = True
+    """Whether each camera's delay is solved for."""
+    max_offset_s: float = 0.0
+    """Delays up to so many seconds are searched for first. Needed for cameras that were not
+    started together."""
+    field_of_view_deg: float = 60.0
+    """Of lenses that are not given, along the longer side of the image; their focal lengths are
+    then refined."""
+    shared_focal: bool = False
+    """Whether lenses that are not given have the same focal length."""
+    max_instants: int = 100
+    """Instants that are used at most."""
+
+
+@dataclass(frozen=True)
+class PeopleResult:
+    """The outcome.
+
+    Attributes:
+        solution: the rig in its world frame.
+        evidence: what the verdict rests on.
+        verdict: whether to use it.
+        calibration: all details.
+    """
+
+    solution: Solution
+    evidence: Evidence
+    verdict: Verdict
+    calibration: PeopleCalibration
+
+
+def calibrate_with_people(
+    tracks: PeopleTracks,
+    lenses: Sequence[Intrinsics | None] | None,
+    options: PeopleOptions,
+    *,
+    initial_offsets_s: Sequence[float] | None = None,
+    old_rig: Rig | None = None,
+) -> PeopleResult:
+    """Calibrates a rig without a board.
+
+    Args:
+        tracks: 2D people.
+        lenses: per camera; None for one that is not known.
+        options: what to solve for.
+        initial_offsets_s: how late each camera is, to about a frame.
+        old_rig: an earlier calibration, for the verdict.
+
+    Raises:
+        CalibrationError: the people do not determine the rig; the message says what to do.
+    """
+    calibration = calibrate_rig_from_people(
+        tracks,
+        lenses,
+        height_m=options.height_m,
+        camera_distance=options.camera_distance,
+        initial_offsets_s=initial_offsets_s,
+        solve_offsets=options.solve_offsets,
+        max_offset_s=options.max_offset_s,
+        field_of_view_deg=options.field_of_view_deg,
+        shared_focal=options.shared_focal,
+        most_instants=options.max_instants,
+    )
+    solution = calibration.solution
+    people = calibration.people
+    points = np.moveaxis(people.points_m, 0, 1)
+    notes: tuple[str, ...] = ()
+    floor = False
+    try:
+        frame = world_from_people(solution.rig, points, people.skeleton)
+        solution = move_solution(frame, solution)
+        points = frame.scale * points @ frame.T_new_old[:3, :3].T + frame.T_new_old[:3, 3]
+        floor = True
+    except CalibrationError as error:
+        notes = (f"the floor is where the people's feet are on average: {error}",)
+    measured = stature_m(points, people.skeleton)
+    known = options.height_m is not None
+    distance = options.camera_distance
+    evidence = Evidence(
+        _noted(solution, notes),
+        people=point_tracks(solution.rig, calibration.labelled),
+        lenses_given=lenses is not None and all(lens is not None for lens in lenses),
+        floor_set=floor,
+        old_rig=old_rig,
+        statures=None if known else Statures(np.atleast_1d(measured)),
+        distances=() if distance is None else (KnownDistance(*distance),),
+    )
+    return PeopleResult(evidence.solution, evidence, judge(evidence), calibration)
+
+
+def check_with_people(rig: Rig, tracks: PeopleTracks) -> RigCheck:
+    """How good an old calibration is, by the people its cameras see today.
+
+    Raises:
+        CalibrationError: two cameras never see the same person.
+    """
+    offsets = np.array([camera.time_offset_s for camera in rig])
+    labelled = label_people(tracks.subset(rig.names), rig, offsets, tolerance=2.0)
+    if not labelled.people:
+        raise CalibrationError(
+            "nobody is seen by two cameras at once, so the rig cannot be checked; film people "
+            "where the views overlap, or calibrate anew if the rig is far off"
+        )
+    return check_rig(rig, point_tracks(rig, labelled))
+
+
+def refine_with_people(
+    rig: Rig, tracks: PeopleTracks, *, solve_offsets: bool, solve_focal: bool
+) -> tuple[Refinement, Evidence, Verdict]:
+    """Refines a rig on people, and judges the result.
+
+    Raises:
+        CalibrationError: see `refine_rig`.
+    """
+    refinement = refine_rig(rig, tracks, solve_offsets=solve_offsets, solve_focal=solve_focal)
+    evidence = Evidence(
+        refinement.solution,
+        people=point_tracks(refinement.solution.rig, refinement.people),
+        lenses_given=not solve_focal,
+        floor_set=False,
+    )
+    return refinement, evidence, judge(evidence)
+
+
+def point_tracks(rig: Rig, labelled: LabelledPeople) -> PointTracks:
+    """The keypoints of all people at common instants, those of the camera with the most frames.
+
+    Pixels of the others are interpolated between frames, their time offsets taken off.
+
+    Args:
+        rig: gives the time offsets.
+        labelled: who is who in 2D.
+    """
+    cameras = labelled.tracks.cameras
+    reference = int(np.argmax([len(camera.frame) for camera in cameras]))
+    time_s = cameras[reference].time_s - rig.cameras[reference].time_offset_s
+    pixels: list[np.ndarray] = []
+    trust: list[np.ndarray] = []
+    for c, camera in enumerate(cameras):
+        at_s = time_s + rig.cameras[c].time_offset_s
+        xy, confidence = _at(
+            camera.time_s, at_s, camera.interval_s, labelled.pixels[c], labelled.confidence[c]
+        )
+        pixels.append(np.moveaxis(xy, 0, 1).reshape(len(time_s), -1, 2))
+        trust.append(np.moveaxis(confidence, 0, 1).reshape(len(time_s), -1))
+    return tracks_of_people(rig, time_s, np.stack(pixels), np.stack(trust))
+
+
+def _at(
+    time_s: Float[np.ndarray, " frames"],
+    at_s: Float[np.ndarray, " instants"],
+    interval_s: float,
+    pixels: Float[np.ndarray, "people frames keypoints 2"],
+    confidence: Float[np.ndarray, "people frames keypoints"],
+) -> tuple[
+    Float[np.ndarray, "people instants keypoints 2"], Float[np.ndarray, "people instants keypoints"]
+]:
+    """Pixels at other instants; NaN where a frame on either side is missing."""
+    after = np.clip(np.searchsorted(time_s, at_s), 1, max(len(time_s) - 1, 1))
+    before = after - 1
+    if len(time_s) < 2:
+        missing = np.full((*pixels.shape[:1], len(at_s), *pixels.shape[2:]), np.nan)
+        return missing, np.zeros(missing.shape[:3])
+    step = time_s[after] - time_s[before]
+    share = (at_s - time_s[before]) / step
+    near = (share >= -1e-6) & (share <= 1 + 1e-6) & (step <= LONGEST_STEP_FRAMES * interval_s)
+    # At a frame its neighbour, which may be missing, must not count.
+    share = np.where(np.abs(share) < 1e-6, 0.0, np.where(np.abs(share - 1) < 1e-6, 1.0, share))
+    w = share[None, :, None]
+    a, b = confidence[:, before], confidence[:, after]
+    trust = np.where(w == 0, a, np.where(w == 1, b, np.minimum(a, b)))
+    trust = np.where(near[None, :, None], trust, 0.0)
+    left, right = pixels[:, before], pixels[:, after]
+    w = w[..., None]
+    mixed = np.where(w == 0, left, np.where(w == 1, right, (1 - w) * left + w * right))
+    return np.where(trust[..., None] > 0, mixed, np.nan), trust
+
+
+def _noted(solution: Solution, notes: tuple[str, ...]) -> Solution:
+    return replace(solution, notes=(*solution.notes, *notes))

@@ -1,0 +1,226 @@
+"""`mocap calibrate`: a rig from footage of a board."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from calibration.with_board import BoardCalibration, BoardOptions, calibrate_with_board
+from mocap.cli.calibration_summary import (
+    EXIT_NOT_GOOD,
+    called,
+    print_calibration,
+    report_paths,
+)
+from mocap.cli.footage import image_footage, lenses_by_name, scan, video_footage
+from mocap.cli.options import option, required
+from mocap.cli.progress import errors, progress_bar, say_error
+from mocap.errors import CalibrationError, InputError
+from mocap.files import check_input, check_output, write_atomically
+from mocap.model import Intrinsics, Rig
+from mocap.storage.rig_file import load_intrinsics, load_rig, save_rig
+from mocap.storage.target_file import load_target
+
+if TYPE_CHECKING:
+    from calibration.checks.evidence import KnownDistance
+    from calibration.footage import Footage
+    from calibration.sightings import Sightings
+    from mocap.model import Target
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Calibrate a rig of cameras from footage of a board.
+
+    The board is moved through the volume, then laid on the floor. Lenses, poses of the cameras and
+    their delays come out, with a verdict (pass, warn, fail), a remedy for each thing that is wrong,
+    and a report with pictures beside the rig. The videos need not be synchronised. 'mocap board'
+    prints boards; 'mocap calibrate people' does it without one. See docs/calibration.md.
+
+    Example: mocap calibrate --target board.toml --videos FOLDER --out rig.toml
+
+    Exit codes: 0 verdict pass or warn, 2 an input is not usable, 5 verdict fail (the rig and its
+    report are written, and must not be used).
+    """
+
+    target: Annotated[Path, required("TARGET.toml")]
+    """The board: our TOML, or that of Caliscope, aniposelib or Pose2Sim."""
+    out: Annotated[Path, required("RIG.toml")]
+    """The rig file to write."""
+    videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
+    """A folder with one video per camera, or the videos themselves; named after the cameras."""
+    images: Annotated[Path | None, option("FOLDER")] = None
+    """Images instead of videos: a folder per camera, or names that start with the camera's; images
+    of the same number are of the same instant."""
+    live: Annotated[tuple[str, ...], option("NAME=SOURCE [NAME=SOURCE ...]")] = ()
+    """Live cameras: the number of a device, or the address of a stream. They are recorded to the
+    folder that --videos names."""
+    seconds: float = 40.0
+    """How long live cameras are recorded, in seconds."""
+    cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
+    """Use only these cameras, in this order. Default: all, in the order of their names."""
+    intrinsics: Annotated[Path | None, option("RIG.toml")] = None
+    """Known lenses, of any readable format. They are kept as they are."""
+    lens_videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
+    """Separate footage for the lenses, in which each camera sees the board from near."""
+    lens_images: Annotated[Path | None, option("FOLDER")] = None
+    """The same as images."""
+    lens_target: Annotated[Path | None, option("TARGET.toml")] = None
+    """The board of the separate footage. Default: the same."""
+    old_rig: Annotated[Path | None, option("RIG.toml")] = None
+    """An earlier calibration of these cameras, which the verdict compares with."""
+    distance: Annotated[tuple[str, str, float] | None, option("CAMERA CAMERA METRES")] = None
+    """A distance between two cameras that was measured, which the verdict compares with."""
+    report: Annotated[Path | None, option("REPORT.html")] = None
+    """The report. Default: beside the rig, RIG.report.html, and the figures as RIG.report.json."""
+    overwrite: bool = False
+    """Replace an existing rig and report."""
+    options: Annotated[BoardOptions, tyro.conf.arg(name="")] = field(default_factory=BoardOptions)
+    """What to solve for."""
+
+    def execute(self) -> int:
+        """Runs the command and returns its exit code."""
+        html, figures = report_paths(self.out, self.report)
+        for path in (self.out, html, figures):
+            check_output(path, overwrite=self.overwrite)
+        self._check()
+        target = load_target(self.target)
+        if self.live:
+            self._record()
+        footage = self._footage(self.videos, self.images)
+        if len(footage) < 2:
+            raise CalibrationError(
+                f"{len(footage)} camera ({', '.join(f.name for f in footage)}); a rig needs at "
+                f"least two: give the footage of all cameras"
+            )
+        given = self._lenses(footage)
+        old_rig = None if self.old_rig is None else load_rig(self.old_rig)
+        sightings = scan(target, footage, "searching the board")
+        lens_sightings = self._lens_sightings(target, footage, given)
+        with errors.status("calibrating") as status:
+            result = calibrate_with_board(
+                sightings,
+                given,
+                self.options,
+                lens_sightings=lens_sightings,
+                old_rig=old_rig,
+                distances=self._distances(),
+                say=lambda what: status.update(f"calibrating: {what}"),
+            )
+            self._write(result, html, figures)
+        print_calibration(
+            result.evidence, result.verdict, _notes(result), (self.out, html, figures)
+        )
+        return 0 if result.verdict.grade != "fail" else EXIT_NOT_GOOD
+
+    def _check(self) -> None:
+        check_input(self.target, "target file")
+        if self.live:
+            if len(self.videos) != 1 or self.images is not None:
+                raise InputError(
+                    "--live needs --videos with one folder, to which the cameras are recorded"
+                )
+        elif bool(self.videos) == (self.images is not None):
+            raise InputError("pass either --videos or --images, and not both")
+        if self.lens_videos and self.lens_images is not None:
+            raise InputError("pass either --lens-videos or --lens-images, and not both")
+        if self.lens_target is not None and not (self.lens_videos or self.lens_images):
+            raise InputError("--lens-target needs --lens-videos or --lens-images")
+        if self.options.floor == "none" and self.options.floor_at_s is not None:
+            raise InputError("--floor-at-s does not go with --floor none; leave one out")
+
+    def _record(self) -> None:
+        from capture.live import record_live
+        from mocap.cli.interrupt import Interruption
+
+        sources: dict[str, str] = {}
+        for text in self.live:
+            name, _, source = text.partition("=")
+            if not name or not source or name in sources:
+                raise InputError(
+                    f"--live got {text!r}, expected different NAME=SOURCE, such as left=0 or "
+                    f"door=rtsp://..."
+                )
+            sources[name] = source
+        with (
+            Interruption() as interruption,
+            progress_bar("recording: move the board, then lay it on the floor", None) as progress,
+        ):
+            reports = record_live(
+                sources,
+                self.videos[0],
+                self.seconds,
+                overwrite=self.overwrite,
+                stopped=interruption.requested,
+                progress=lambda done, of: progress(int(done), int(of)),
+            )
+        for name, report in reports.items():
+            if report.lost is not None:
+                say_error(f"camera {name!r} {report.lost}; going on with what it saw", "warning")
+
+    def _footage(self, videos: Sequence[Path], images: Path | None) -> list[Footage]:
+        if images is not None:
+            return image_footage(images, self.cameras)
+        return video_footage(videos, self.cameras or tuple(t.partition("=")[0] for t in self.live))
+
+    def _lenses(self, footage: Sequence[Footage]) -> dict[str, Intrinsics]:
+        if self.intrinsics is None:
+            return {}
+        sizes = {each.name: each.image_size for each in footage}
+        lenses, notes = lenses_by_name(sizes, load_intrinsics(self.intrinsics), self.intrinsics)
+        for note in notes:
+            say_error(note, "note", "yellow")
+        return lenses
+
+    def _lens_sightings(
+        self, target: Target, footage: Sequence[Footage], given: dict[str, Intrinsics]
+    ) -> Sightings | None:
+        if not self.lens_videos and self.lens_images is None:
+            return None
+        if len(given) == len(footage):
+            raise InputError(
+                "--intrinsics gives all lenses already; leave it or the separate footage out"
+            )
+        other = target if self.lens_target is None else load_target(self.lens_target)
+        separate = self._footage(self.lens_videos, self.lens_images)
+        return scan(other, separate, "searching the board for the lenses")
+
+    def _distances(self) -> tuple[KnownDistance, ...]:
+        from calibration.checks.evidence import KnownDistance
+
+        return () if self.distance is None else (KnownDistance(*self.distance),)
+
+    def _write(self, result: BoardCalibration, html: Path, figures: Path) -> None:
+        from calibration.report import ReportInput, write_report
+        from calibration.verdict import verdict_to_json
+
+        sources = ", ".join(str(p) for p in (*self.videos, self.images) if p is not None)
+        provenance = f"mocap calibrate: {self.target.name} seen in {sources}"
+        rig: Rig = result.solution.rig
+        metadata = replace(rig.metadata, provenance=(*rig.metadata.provenance, provenance))
+        save_rig(replace(rig, metadata=metadata), self.out, overwrite=self.overwrite)
+        notes = _notes(result)
+        title = f"Calibration of {self.out.stem}"
+        write_report(
+            html,
+            ReportInput(title, result.evidence, result.verdict, (called(),), notes),
+        )
+        content = verdict_to_json(result.verdict, result.evidence)
+        content["options"] = dataclasses.asdict(self.options)
+        content["notes"] = list(notes)
+        write_atomically(figures, json.dumps(content, indent=2).encode())
+
+
+def _notes(result: BoardCalibration) -> tuple[str, ...]:
+    sightings = result.evidence.sightings
+    cameras = sightings.cameras if sightings is not None else ()
+    found = [note for camera in cameras for note in camera.notes]
+    found += [note for lens in result.lenses.values() for note in lens.notes]
+    found += result.solution.notes
+    return tuple(dict.fromkeys(found))
