@@ -142,6 +142,12 @@ def flash_lag(
     tried = [_match(ours, theirs, lag, first, second) for _, _, lag in pairs]
     best = max(tried, key=lambda match: match.score)
     matched = best.matched
+    if best.missed > len(matched):
+        reason = (
+            f"only {len(matched)} of the changes of light agree at the best lag, {best.missed} "
+            f"that both should have seen do not"
+        )
+        return refusal(*names, "flash", reason, rivals_s=(best.lag_s,))
     weights = np.array([1 / (a.sigma_s**2 + b.sigma_s**2) for a, b in matched])
     lags = np.array([b.time_s - a.time_s for a, b in matched])
     lag_s = float(weights @ lags / weights.sum())

@@ -84,6 +84,13 @@ def test_evenly_blinking_light_is_refused_with_its_lags() -> None:
     assert min(abs(lag - 1.1) for lag in found.rivals_s) < FRAME_S
 
 
+def test_changes_that_do_not_agree_are_refused() -> None:
+    first, second = lit("a", (0.9, 2.31, 4.42, 7.1)), lit("b", (1.3, 3.2, 3.95, 6.02))
+    found = flash_lag(first, second)
+    assert not found.accepted
+    assert "changes of light" in (found.refused or "")
+
+
 def test_on_is_not_off() -> None:
     found = flash_lag(lit("a", ONE), lit("b", ONE, dark=130, bright=60))
     assert not found.accepted

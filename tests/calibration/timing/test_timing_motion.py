@@ -90,6 +90,7 @@ def test_geometry_finds_a_tenth_of_a_frame(mode: str, late_s: float) -> None:
     assert abs(found.lag_s - late_s) < 4 * found.sigma_s
 
 
+@pytest.mark.slow
 def test_geometry_says_how_sure_it_is() -> None:
     normalised = []
     for seed in range(8):
@@ -178,6 +179,7 @@ def test_nobody_in_one_view_is_named() -> None:
     assert not epipolar_lag(first, empty).accepted
 
 
+@pytest.mark.slow
 def test_drift_of_clocks_shows_in_a_long_recording() -> None:
     scene = wandering_people(8, seconds=65.0)
     keywords = {"seconds": 60.0, "rate_hz": 20.0}
@@ -234,6 +236,7 @@ def test_speed_is_in_sizes_per_second() -> None:
     assert speed_signal(larger, np.array([1.0]), 0.05) ** 2 == pytest.approx(2.0, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_real_board_of_which_one_camera_is_late(shared_path: Callable[[str], Path]) -> None:
     folder = shared_path("charuco_offset")
     reference = json.loads((folder / "reference.json").read_text())
