@@ -13,9 +13,10 @@ from calibration.board.lag_search import board_lags
 from calibration.board.problem import LensFreedom
 from calibration.board.rig_from_board import calibrate_rig_from_board
 from calibration.checks.evidence import Evidence, KnownDistance, Statures
+from calibration.frame_choice import choose_frames
 from calibration.intrinsics import calibrate_lens
 from calibration.lens.result import LensCalibration, free_center
-from calibration.sightings import Sightings
+from calibration.sightings import CameraSightings, Sightings
 from calibration.solution import Solution
 from calibration.timing import RigOffsets, solve_offsets
 from calibration.verdict import Verdict, judge
@@ -40,6 +41,12 @@ COEFFICIENT_SIGMA = {"k1": 0.15, "k2": 0.15, "p1": 0.003, "p2": 0.003, "k3": 0.1
 OTHER_COEFFICIENT_SIGMA = 0.1
 NOTICED_FRAMES = 0.5
 """Offsets below this are left to the adjustment, which finds them better."""
+LENS_VIEWS = 80
+"""Views of a camera that its lens is calibrated from: more of them say little more."""
+JOINT_FRAMES, JOINT_INSTANTS, AROUND_FRAMES = 300, 50, 3
+"""Where a camera has more sightings than the first number, the joint adjustment takes so many
+instants, chosen for coverage, with so many frames before and after each: it has to know how the
+board moves."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ def calibrate_with_board(
     initial = _first_offsets(sightings, intrinsics, options)
     say("poses of the cameras")
     solution = calibrate_rig_from_board(
-        sightings,
+        _worthwhile(sightings, initial),
         intrinsics,
         lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
         solve_offsets={"auto": None, "solve": True, "none": False}[options.time_offsets],
@@ -173,10 +180,14 @@ def _lenses(
     options: BoardOptions,
 ) -> dict[str, LensCalibration]:
     found: dict[str, LensCalibration] = {}
-    for camera in sightings.cameras:
+    chosen = choose_frames(sightings, LENS_VIEWS, shared=False)
+    separate = None
+    if lens_sightings is not None:
+        separate = choose_frames(lens_sightings, LENS_VIEWS, shared=False)
+    for camera in chosen.cameras:
         source, target = camera, sightings.target
-        if camera.name not in given and lens_sightings is not None:
-            source, target = lens_sightings[camera.name], lens_sightings.target
+        if camera.name not in given and separate is not None:
+            source, target = separate[camera.name], separate.target
         if not len(source) and options.leave_out_unconnected:
             continue
         found[camera.name] = calibrate_lens(
@@ -232,6 +243,26 @@ def _first_offsets(
         if refused is None and abs(offset_s) * (camera.nominal_fps or 0.0) > NOTICED_FRAMES:
             result[camera.name] = float(offset_s)
     return result
+
+
+def _worthwhile(sightings: Sightings, offsets_s: Mapping[str, float]) -> Sightings:
+    """What the joint adjustment uses of long footage."""
+    if max(len(camera) for camera in sightings.cameras) <= JOINT_FRAMES:
+        return sightings
+    late_s = np.array([offsets_s.get(name, 0.0) for name in sightings.names])
+    chosen = choose_frames(sightings, JOINT_INSTANTS, time_offset_s=late_s)
+    times_s = np.concatenate(
+        [camera.time_s - late for camera, late in zip(chosen.cameras, late_s, strict=True)]
+    )
+    times_s = np.unique(times_s)
+    kept: list[CameraSightings] = []
+    for camera, late in zip(sightings.cameras, late_s, strict=True):
+        around_s = (AROUND_FRAMES + 0.5) / (camera.nominal_fps or np.inf)
+        own = camera.time_s - late
+        after = np.clip(np.searchsorted(times_s, own), 1, len(times_s) - 1)
+        near = np.minimum(np.abs(own - times_s[after - 1]), np.abs(times_s[after] - own))
+        kept.append(camera.chosen(np.flatnonzero(near <= max(around_s, 1e-9))))
+    return Sightings(sightings.target, tuple(kept))
 
 
 def _world_frame(solution: Solution, sightings: Sightings, options: BoardOptions) -> WorldFrame:
