@@ -1,12 +1,10 @@
 """Recording of live cameras, from streams that the tests serve."""
 
-import http.server
-import threading
 import time
 
-import cv2
 import numpy as np
 import pytest
+from picture_server import PictureServer
 from sample_videos import image, index_of
 
 from capture import live
@@ -18,45 +16,22 @@ from mocap.errors import InputError, OutputError, VideoError
 RATE_HZ = 20
 
 
-class _Camera(http.server.BaseHTTPRequestHandler):
-    """A camera of the network: pictures one after the other, whose brightness tells the time."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
-        self.end_headers()
-        for number in range(1000):
-            if self.server.dies_after is not None and number >= self.server.dies_after:
-                return
-            picture = image(number)[:, :, ::-1]
-            data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-            head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-            try:
-                self.wfile.write(head.encode() + data + b"\r\n")
-            except OSError:
-                return
-            time.sleep(1 / RATE_HZ)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def serve():
+    """Starts a camera whose pictures' brightness tells their number; gives its address."""
     servers = []
 
     def start(dies_after=None):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Camera)
-        server.daemon_threads = True
-        server.dies_after = dies_after
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}/stream.mjpg"
+        def picture(number):
+            dead = dies_after is not None and number >= dies_after
+            return None if dead else image(number)[:, :, ::-1]
+
+        servers.append(PictureServer(picture, RATE_HZ))
+        return servers[-1].address
 
     yield start
     for server in servers:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 def test_cameras_are_recorded_on_one_clock(serve, tmp_path):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from board_films import FPS, BoardFilms, film_board
+from picture_server import PictureServer
 
 from capture.video import VideoSource
 from mocap.storage.rig_file import load_rig, save_rig
@@ -199,3 +200,31 @@ def test_nothing_is_overwritten_without_being_asked(films, tmp_path, mocap):
     answer = mocap(*_call(films, tmp_path / "rig.toml"))
     assert "rig.report.html exists already" in answer.error()
     assert (tmp_path / "rig.report.html").read_text() == "mine"
+
+
+def test_live_cameras_are_recorded_and_calibrated(films, tmp_path, mocap):
+    pictures = {
+        name: [image for _, _, image in VideoSource(films.folder / f"videos/{name}.mp4").grey()]
+        for name in ("cam1", "cam2")
+    }
+    servers = [
+        PictureServer(lambda n, own=own: own[n % len(own)], FPS) for own in pictures.values()
+    ]
+    live = [f"{name}={server.address}" for name, server in zip(pictures, servers, strict=True)]
+    try:
+        answer = mocap(
+            *("calibrate", "--target", films.folder / "board.toml", "--live", *live),
+            *("--videos", tmp_path / "recorded", "--seconds", "3"),
+            *("--intrinsics", films.folder / "rig.toml", "--out", tmp_path / "rig.toml"),
+        )
+        bad = mocap(
+            *("calibrate", "--target", films.folder / "board.toml", "--live", "cam1"),
+            *("--videos", tmp_path / "other", "--out", tmp_path / "other.toml"),
+        )
+    finally:
+        for server in servers:
+            server.close()
+    assert answer.code in (0, 5), answer.err
+    assert sorted(p.name for p in (tmp_path / "recorded").iterdir()) == ["cam1.mp4", "cam2.mp4"]
+    assert load_rig(tmp_path / "rig.toml").names == ("cam1", "cam2")
+    assert "NAME=SOURCE" in bad.error()
