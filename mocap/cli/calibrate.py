@@ -18,7 +18,7 @@ from mocap.cli.calibration_summary import (
     print_calibration,
     report_paths,
 )
-from mocap.cli.footage import image_footage, lenses_by_name, scan, video_footage
+from mocap.cli.footage import footage_of, lenses_by_name, scan
 from mocap.cli.options import option, required
 from mocap.cli.progress import errors, progress_bar, say_error
 from mocap.errors import CalibrationError, InputError
@@ -93,11 +93,13 @@ class Calibrate:
         target = load_target(self.target)
         if self.live:
             self._record()
-        footage = self._footage(self.videos, self.images)
+        live = tuple(text.partition("=")[0] for text in self.live)
+        footage = footage_of(self.videos, self.images, self.cameras or live)
         if len(footage) < 2:
             raise CalibrationError(
                 f"{len(footage)} camera ({', '.join(f.name for f in footage)}); a rig needs at "
-                f"least two: give the footage of all cameras"
+                f"least two: give the footage of all cameras; for one lens by itself there is "
+                f"'mocap calibrate lenses'"
             )
         given = self._lenses(footage)
         old_rig = None if self.old_rig is None else load_rig(self.old_rig)
@@ -164,11 +166,6 @@ class Calibrate:
             if report.lost is not None:
                 say_error(f"camera {name!r} {report.lost}; going on with what it saw", "warning")
 
-    def _footage(self, videos: Sequence[Path], images: Path | None) -> list[Footage]:
-        if images is not None:
-            return image_footage(images, self.cameras)
-        return video_footage(videos, self.cameras or tuple(t.partition("=")[0] for t in self.live))
-
     def _lenses(self, footage: Sequence[Footage]) -> dict[str, Intrinsics]:
         if self.intrinsics is None:
             return {}
@@ -188,7 +185,8 @@ class Calibrate:
                 "--intrinsics gives all lenses already; leave it or the separate footage out"
             )
         other = target if self.lens_target is None else load_target(self.lens_target)
-        separate = self._footage(self.lens_videos, self.lens_images)
+        names = tuple(each.name for each in footage)
+        separate = footage_of(self.lens_videos, self.lens_images, names)
         return scan(other, separate, "searching the board for the lenses")
 
     def _distances(self) -> tuple[KnownDistance, ...]:

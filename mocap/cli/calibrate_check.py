@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mocap.cli.calibration_summary import EXIT_NOT_GOOD, print_verdict
-from mocap.cli.footage import image_footage, scan, video_footage
+from mocap.cli.footage import footage_of, scan
 from mocap.cli.options import option, required
 from mocap.cli.people_source import PeopleSource
 from mocap.cli.progress import console, errors, say
@@ -83,11 +83,7 @@ class CalibrateCheck:
         rig = load_rig(self.rig)
         if self.cameras:
             rig = rig.subset(self.cameras)
-        footage = (
-            image_footage(self.images, rig.names)
-            if self.images is not None
-            else video_footage(self.videos, rig.names)
-        )
+        footage = footage_of(self.videos, self.images, rig.names)
         rig = _fitted(rig, {each.name: each.image_size for each in footage})
         sightings = scan(board, footage, "searching the board")
         with errors.status("checking"):

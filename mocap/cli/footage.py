@@ -10,6 +10,7 @@ import numpy as np
 
 from calibration.footage import Footage, Picture
 from calibration.image_size import fit_camera_to_image_size
+from capture.rig_videos import VIDEO_SUFFIXES
 from capture.video import VideoSource
 from capture.video_probe import probe_video
 from mocap.cli.progress import progress_bar
@@ -19,6 +20,32 @@ from mocap.model import Camera, Intrinsics, Target
 
 if TYPE_CHECKING:
     from calibration.sightings import Sightings
+
+
+def footage_of(
+    videos: Sequence[Path], images: Path | None, cameras: Sequence[str] = ()
+) -> list[Footage]:
+    """Footage as the options of a command name it: videos, or images.
+
+    Args:
+        videos: a folder with videos, or videos; also a folder with images.
+        images: a folder with images.
+        cameras: those to use, in this order; all if empty.
+
+    Raises:
+        InputError: neither or both were named.
+        VideoError: a video cannot be used, or there is none.
+        CalibrationError: there are no images, or those of a camera cannot be read.
+    """
+    if bool(videos) == (images is not None):
+        raise InputError("pass either --videos or --images, and not both")
+    if images is None and len(videos) == 1 and videos[0].is_dir():
+        from calibration.image_folders import has_images
+
+        holds_videos = any(p.suffix.lower() in VIDEO_SUFFIXES for p in videos[0].iterdir())
+        if not holds_videos and has_images(videos[0]):
+            images = videos[0]
+    return video_footage(videos, cameras) if images is None else image_footage(images, cameras)
 
 
 def video_footage(videos: Sequence[Path], cameras: Sequence[str] = ()) -> list[Footage]:

@@ -23,6 +23,7 @@ from mocap.errors import InputError, MocapError, OutputError
 
 COMMANDS: dict[str, str] = {
     "calibrate": "mocap.cli.calibrate:Calibrate",
+    "calibrate lenses": "mocap.cli.calibrate_lenses:CalibrateLenses",
     "calibrate people": "mocap.cli.calibrate_people:CalibratePeople",
     "calibrate refine": "mocap.cli.calibrate_people:CalibrateRefine",
     "calibrate check": "mocap.cli.calibrate_check:CalibrateCheck",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from board_films import BoardFilms, film_board
 from filmed_scene import Scene, film
 
 from mocap.cli.main import main
@@ -20,6 +21,12 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     made.script(monkeypatch)
     np.savez(made.folder / "observations.npz", **made.observations())
     return made
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> BoardFilms:
+    """Videos of a board, with the truth."""
+    return film_board(tmp_path_factory.mktemp("board films"))
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,11 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from board_films import FPS, BoardFilms, film_board
+from board_films import FPS
 from picture_server import PictureServer
 
 from capture.video import VideoSource
 from mocap.storage.rig_file import load_rig, save_rig
-
-
-@pytest.fixture(scope="module")
-def films(tmp_path_factory) -> BoardFilms:
-    return film_board(tmp_path_factory.mktemp("board films"))
 
 
 def _errors(rig, truth):
