@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -27,15 +28,7 @@ def find_videos(videos: Sequence[Path], camera_names: Sequence[str]) -> dict[str
     Raises:
         VideoError: there is no video, or a camera has none or two.
     """
-    files: list[Path] = []
-    for path in videos:
-        found = _files(path)
-        if not found:
-            raise VideoError(
-                f"no videos in the folder {path}; files that end in "
-                f"{', '.join(VIDEO_SUFFIXES)} are looked for"
-            )
-        files += found
+    files = list_videos(videos)
     result: dict[str, Path] = {}
     for name in camera_names:
         matching = [path for path in files if path.stem.casefold() == name.casefold()]
@@ -65,28 +58,49 @@ def check_videos_known(videos: Sequence[Path], camera_names: Sequence[str]) -> N
         RigError: one does not.
     """
     known = {name.casefold() for name in camera_names}
+    for file in list_videos(videos):
+        if file.stem.casefold() not in known:
+            raise RigError(
+                f"video {file.name} belongs to no camera of the rig, whose cameras are "
+                f"{valid_choices(camera_names)}; calibrate that camera, rename the video, or "
+                f"choose cameras with --cameras"
+            )
+
+
+def list_videos(videos: Sequence[Path]) -> list[Path]:
+    """The videos of folders, in natural order of their names (cam2 before cam10), and files as they
+    are given.
+
+    Raises:
+        VideoError: one does not exist, or a folder holds no video or cannot be read.
+    """
+    files: list[Path] = []
     for path in videos:
-        for file in _files(path):
-            if file.stem.casefold() not in known:
-                raise RigError(
-                    f"video {file.name} belongs to no camera of the rig, whose cameras are "
-                    f"{valid_choices(camera_names)}; calibrate that camera, rename the video, or "
-                    f"choose cameras with --cameras"
-                )
+        if not path.exists():
+            raise VideoError(f"video {path} does not exist; check the path")
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            inside = list(path.iterdir())
+        except OSError as error:
+            raise VideoError(f"the folder {path} cannot be read: {error.strerror}") from error
+        # Some systems put a hidden companion beside every file (._cam0.mp4).
+        found = [
+            f for f in inside if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")
+        ]
+        if not found:
+            raise VideoError(
+                f"no videos in the folder {path}; files that end in {', '.join(VIDEO_SUFFIXES)} "
+                f"are looked for"
+            )
+        files += sorted(found, key=_natural)
+    return files
 
 
-def _files(path: Path) -> list[Path]:
-    """The videos of a folder, or the file itself."""
-    if not path.exists():
-        raise VideoError(f"video {path} does not exist; check the path")
-    if not path.is_dir():
-        return [path]
-    try:
-        files = sorted(path.iterdir())
-    except OSError as error:
-        raise VideoError(f"the folder {path} cannot be read: {error.strerror}") from error
-    # Some systems put a hidden companion beside every file (._cam0.mp4).
-    return [f for f in files if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")]
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.stem.casefold())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def common_end_s(infos: Mapping[str, VideoInfo], rule: LengthRule) -> float | None:

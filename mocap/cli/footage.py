@@ -10,11 +10,10 @@ import numpy as np
 
 from calibration.footage import Footage, Picture
 from calibration.image_size import fit_camera_to_image_size
-from capture.rig_videos import VIDEO_SUFFIXES
+from capture.rig_videos import VIDEO_SUFFIXES, list_videos
 from capture.video import VideoSource
 from capture.video_probe import probe_video
 from mocap.cli.progress import progress_bar
-from mocap.cli.sync_sources import list_videos
 from mocap.errors import InputError, RigError, valid_choices
 from mocap.model import Camera, Intrinsics, Target
 

@@ -87,9 +87,8 @@ class PeopleSource:
 
     def _from_videos(self, rig: Rig | None) -> PeopleTracks:
         from capture.detectors import detector_skeleton
-        from capture.rig_videos import find_videos
+        from capture.rig_videos import find_videos, list_videos
         from capture.supervisor import CameraJob, Supervisor
-        from mocap.cli.sync_sources import list_videos
         from mocap.pipeline.session_run import POLL_S
 
         if rig is not None:

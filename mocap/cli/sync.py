@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from rich.table import Table
 from rich.text import Text
 
-from capture.rig_videos import find_videos
+from capture.rig_videos import find_videos, list_videos
 from mocap.cli.options import option
 from mocap.cli.progress import console, progress_bar, say, say_error
 from mocap.errors import CalibrationError, InputError, RigError
@@ -135,8 +135,6 @@ class Sync:
             return {}
         if rig is not None:
             return find_videos(self.videos, rig.names)
-        from mocap.cli.sync_sources import list_videos
-
         files = list_videos(self.videos)
         if len({path.stem for path in files}) < len(files):
             raise InputError("two videos have the same name; name each after its camera")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import numpy as np
 
 from calibration.timing import BrightnessSeries, CameraTracks, SoundTrack, tracks_of_people
 from capture.detectors import detector_skeleton
-from capture.rig_videos import VIDEO_SUFFIXES
 from capture.supervisor import CameraJob, Supervisor
 from capture.video import VideoSource
 from capture.video_probe import probe_video
-from mocap.errors import ObservationError, RigError, VideoError, valid_choices
+from mocap.errors import ObservationError, RigError, valid_choices
 from mocap.model import Detections, Observation, Skeleton
 from mocap.pipeline.session_run import POLL_S
 from mocap.storage.observation_file import load_observations
@@ -23,39 +21,6 @@ from mocap.storage.observation_file import load_observations
 Progress = Callable[[int, int | None], None]
 BRIGHTNESS_STEP = 8
 """Every so many pixels count."""
-
-
-def list_videos(videos: Sequence[Path]) -> list[Path]:
-    """The videos of folders, in order of their names, and files as they are given.
-
-    Raises:
-        VideoError: one does not exist, or a folder holds no video.
-    """
-    files: list[Path] = []
-    for path in videos:
-        if not path.exists():
-            raise VideoError(f"video {path} does not exist; check the path")
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inside = [
-            f
-            for f in path.iterdir()
-            if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")
-        ]
-        if not inside:
-            raise VideoError(
-                f"no videos in the folder {path}; files that end in {', '.join(VIDEO_SUFFIXES)} "
-                f"are looked for"
-            )
-        files += sorted(inside, key=_natural)
-    return files
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Orders cam2 before cam10."""
-    parts = re.split(r"(\d+)", path.stem.casefold())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def body_keypoints(skeleton: Skeleton) -> tuple[int, ...]:
