@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import tyro
 
 from calibration.board.freedom import focal_freedom
 from calibration.board.lag_search import board_lags
@@ -39,6 +40,9 @@ FOCAL_SHARE, ASPECT_SHARE, CENTER_SHARE = 0.1, 0.005, 0.02
 of the width; one standard deviation."""
 COEFFICIENT_SIGMA = {"k1": 0.15, "k2": 0.15, "p1": 0.003, "p2": 0.003, "k3": 0.15}
 OTHER_COEFFICIENT_SIGMA = 0.1
+UNSEEN_SIGMA = {"k1": 0.1, "k2": 0.06, "p1": 0.001, "p2": 0.001}
+"""Of coefficients that the evidence did not ask for: they are small, but not nought. A lens without
+them bends the rig by more than its covariance says."""
 NOTICED_FRAMES = 0.5
 """Offsets below this are left to the adjustment, which finds them better."""
 LENS_VIEWS = 80
@@ -49,11 +53,16 @@ instants, chosen for coverage, with so many frames before and after each: it has
 board moves."""
 
 
+def _option(metavar: str) -> Any:
+    """An option whose help text says by itself what holds without it."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 @dataclass(frozen=True)
 class BoardOptions:
     """What to solve for, and what to believe."""
 
-    lens_models: tuple[str, ...] = ()
+    lens_models: Annotated[tuple[str, ...], _option("MODEL [MODEL ...]")] = ()
     """Lens models to choose from, such as "pinhole k1 k2" or "fisheye k1 k2". Default: all, by
     evidence."""
     refine_lenses: bool = False
@@ -65,7 +74,7 @@ class BoardOptions:
     floor: Floor = "auto"
     """Where the floor is. auto: from the board lying still, if it does. board: it must. none:
     the first camera's position is the origin."""
-    floor_at_s: float | None = None
+    floor_at_s: Annotated[float | None, _option("SECONDS")] = None
     """When the board lies on the floor, in seconds. Default: found by itself."""
     origin: Literal["middle", "corner"] = "middle"
     """Origin in the middle of the board on the floor, or in its first corner."""
@@ -215,10 +224,13 @@ def _freedoms(
 def _weakly_known(lens: LensCalibration) -> LensFreedom:
     """A lens that was found in the footage which the joint adjustment sees again: its own result
     must not count twice, so only what holds of any lens is put in."""
-    basis = free_center(lens.form).basis
+    form = free_center(lens.form)
+    usual = ("k1", "k2") if form.fisheye else ("k1", "k2", "p1", "p2")
+    unseen = tuple(name for name in usual if name not in form.terms)
+    basis = replace(form, terms=(*form.terms, *unseen)).basis
     matrix, size = lens.intrinsics.matrix, lens.intrinsics.size
     sigma = dict.fromkeys(lens.parameters, OTHER_COEFFICIENT_SIGMA)
-    sigma |= COEFFICIENT_SIGMA
+    sigma |= COEFFICIENT_SIGMA | {name: UNSEEN_SIGMA[name] for name in unseen}
     sigma |= {"fx": FOCAL_SHARE * matrix[0, 0], "fy": ASPECT_SHARE * matrix[1, 1]}
     sigma |= {"cx": CENTER_SHARE * size[0], "cy": CENTER_SHARE * size[0]}
     own = [sigma[lens.parameters[int(np.argmax(np.abs(column)))]] for column in basis.T]

@@ -8,27 +8,17 @@ of the face that of the nose.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from capture.detectors.face_mesh import FACE_MESH_OF_IBUG
+from capture.detectors.native_logs import native_logs_hidden
 from capture.frames import Frame
 from mocap.errors import DependencyError
 from mocap.model import Detections, Skeleton
 from mocap.model.skeletons import BLAZEPOSE_WHOLEBODY, FACE_POINTS, hand_keypoints
-
-FACE_MESH_OF_IBUG = (
-    *(127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356),
-    *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
-    *(168, 197, 5, 4, 75, 97, 2, 326, 305),
-    *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),
-    *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),
-    *(78, 82, 13, 312, 308, 317, 14, 87),
-)
-"""Vertex of MediaPipe's face mesh for each of the 68 points of iBUG 300-W."""
 
 _BODY_LANDMARKS = 33
 
@@ -50,7 +40,7 @@ class MediaPipeHolistic:
 
     def __init__(self, model_complexity: int = 1) -> None:
         try:
-            with _native_logs_hidden():
+            with native_logs_hidden():
                 from mediapipe.python.solutions import holistic
         except ImportError as error:
             raise DependencyError(
@@ -74,7 +64,7 @@ class MediaPipeHolistic:
     def prepare(self, stream: str, size: tuple[int, int]) -> None:
         """Loads the models and runs them once, on a black image, in which they see nobody."""
         width, height = size
-        with _native_logs_hidden():
+        with native_logs_hidden():
             self._streams[stream] = self._holistic.Holistic(
                 static_image_mode=False,
                 model_complexity=self._complexity,
@@ -128,21 +118,3 @@ class MediaPipeHolistic:
         for solution in self._streams.values():
             solution.close()
         self._streams.clear()
-
-
-@contextlib.contextmanager
-def _native_logs_hidden() -> Generator[None]:
-    """Keeps the start-up notices of native libraries off the error stream of this process.
-
-    They are written below Python, so the file descriptor itself is turned away for that moment.
-    """
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    saved = os.dup(2)
-    with open(os.devnull, "w") as sink:  # noqa: PTH123
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

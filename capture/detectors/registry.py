@@ -16,8 +16,14 @@ from capture.detectors.base import Detector
 from mocap.errors import InputError, valid_choices
 from mocap.model import Skeleton
 
-DETECTORS = {"mediapipe": "capture.detectors.mediapipe_holistic:MediaPipeHolistic"}
+DETECTORS = {
+    "mediapipe": "capture.detectors.mediapipe_holistic:MediaPipeHolistic",
+    "mediapipe-multi": "capture.detectors.mediapipe_multi:MediaPipeMulti",
+}
 """The detectors with a short name."""
+
+DEFAULT_DETECTOR = "mediapipe-multi"
+"""The one that is used unless another one is asked for."""
 
 
 def _lookup(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from rich.table import Table
 from rich.text import Text
 
+from capture.detectors import DEFAULT_DETECTOR
 from mocap.cli.calibration_summary import EXIT_NOT_GOOD, print_verdict
 from mocap.cli.footage import footage_of, scan
 from mocap.cli.options import option, required
@@ -52,8 +53,8 @@ class CalibrateCheck:
     """2D people in a file instead of videos."""
     fps: Annotated[float | None, option("HZ")] = None
     """Frame rate of --observations, which do not state one. Default: 30."""
-    detector: Annotated[str, option("NAME")] = "mediapipe"
-    """Finds the people in videos. Default: mediapipe."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people in videos. Default: mediapipe-multi."""
     cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
     """Check only these cameras of the rig."""
     json: Annotated[Path | None, option("CHECK.json")] = None

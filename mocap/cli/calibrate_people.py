@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from calibration.with_people import PeopleOptions, calibrate_with_people, refine_with_people
+from capture.detectors import DEFAULT_DETECTOR
 from mocap.cli.calibration_summary import (
     EXIT_NOT_GOOD,
     called,
@@ -60,8 +61,8 @@ class CalibratePeople:
     """The 2D people of a session, instead of videos; and its lenses, unless others are given."""
     fps: Annotated[float | None, option("HZ")] = None
     """Frame rate of --observations, which do not state one. Default: 30."""
-    detector: Annotated[str, option("NAME")] = "mediapipe"
-    """Finds the people in videos. Default: mediapipe."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people in videos. Default: mediapipe-multi."""
     cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
     """Use only these cameras, in this order."""
     intrinsics: Annotated[Path | None, option("RIG.toml")] = None
@@ -153,8 +154,8 @@ class CalibrateRefine:
     """2D people, instead of a session."""
     fps: Annotated[float | None, option("HZ")] = None
     """Frame rate of --observations, which do not state one. Default: 30."""
-    detector: Annotated[str, option("NAME")] = "mediapipe"
-    """Finds the people in videos. Default: mediapipe."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people in videos. Default: mediapipe-multi."""
     every: int = 1
     """Use only every so many frames, for instance to judge the result on the others."""
     after_s: Annotated[float | None, option("SECONDS")] = None

@@ -166,7 +166,9 @@ def check_models() -> list[Finding]:
     needed = (
         "pose_detection/pose_detection.tflite",
         "pose_landmark/pose_landmark_full.tflite",
+        "hand_landmark/hand_recrop.tflite",
         "hand_landmark/hand_landmark_full.tflite",
+        "face_detection/face_detection_short_range.tflite",
         "face_landmark/face_landmark.tflite",
     )
     missing = [name for name in needed if not (folder / name).is_file()]
@@ -179,7 +181,7 @@ def check_models() -> list[Finding]:
                 "pip install --force-reinstall mediapipe==0.10.14",
             )
         ]
-    return [Finding("detector models", "ok", "MediaPipe holistic, in its package")]
+    return [Finding("detector models", "ok", "MediaPipe, in its package")]
 
 
 def check_kernel_cache() -> list[Finding]:

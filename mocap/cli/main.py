@@ -97,8 +97,8 @@ def _print_overview() -> None:
     say("Multi-view markerless 3D motion capture for ordinary cameras.\n")
     console.print(
         Text(
-            "'mocap run' makes a session from videos, 'mocap view' shows it, and 'mocap export' "
-            "writes it for other programs.\n"
+            "'mocap calibrate' makes a rig from videos of a board, 'mocap run' a session from "
+            "videos of people, 'mocap view' shows it, and 'mocap export' writes it for other programs.\n"
         )
     )
     table = Table.grid(padding=(0, 3))
@@ -118,15 +118,16 @@ def _parse(arguments: list[str]) -> Any:
         InputError: there is no such command.
         SystemExit: help was asked for, or the options are wrong; what is to be said was said.
     """
-    name = " ".join(arguments[:2])
+    name, words = " ".join(arguments[:2]), 2
     if name not in COMMANDS:
-        name = arguments[0]
+        name, words = arguments[0], 1
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"there is no command {name!r}; commands are {', '.join(COMMANDS)}{hint}")
-    options = arguments[len(name.split()) :]
-    return tyro.cli(load_command(name), prog=f"mocap {name}", args=options, config=_CONFIG)
+    return tyro.cli(
+        load_command(name), prog=f"mocap {name}", args=arguments[words:], config=_CONFIG
+    )
 
 
 if __name__ == "__main__":

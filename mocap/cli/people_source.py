@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from calibration.image_size import fit_camera_to_image_size
 from calibration.people.tracks import PeopleTracks
+from capture.detectors import DEFAULT_DETECTOR
 from capture.video_probe import probe_video
 from mocap.cli.progress import progress_bar, say_error
 from mocap.errors import InputError, RigError
@@ -40,7 +41,7 @@ class PeopleSource:
     observations: Path | None = None
     videos: tuple[Path, ...] = ()
     fps: float | None = None
-    detector: str = "mediapipe"
+    detector: str = DEFAULT_DETECTOR
     rig: Path | None = None
     cameras: tuple[str, ...] = ()
 

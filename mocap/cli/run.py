@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from calibration.image_size import fit_camera_to_image_size
-from capture.detectors import detector_skeleton
+from capture.detectors import DEFAULT_DETECTOR, detector_skeleton
 from capture.rig_videos import LengthRule, check_videos_known, common_end_s, find_videos
 from capture.supervisor import CameraJob, CameraReport, Supervisor
 from capture.video import Pace
@@ -60,14 +60,19 @@ class Run:
     """The session file to write."""
     videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
     """A folder with one video per camera, or the videos themselves; named after the cameras."""
-    observations: Annotated[Path | None, option("OBS.npz")] = None
-    """2D people, instead of videos; see docs/formats.md."""
+    observations: Annotated[Path | None, option("OBS.npz|FOLDER")] = None
+    """2D people, instead of videos: an NPZ file, or a folder of JSON files of OpenPose, Pose2Sim,
+    AlphaPose, MMPose or COCO results; see docs/formats.md."""
     cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
     """Use only these cameras of the rig. Default: all."""
-    detector: Annotated[str, option("NAME")] = "mediapipe"
-    """Finds the people: mediapipe, or module:Class for one of your own. Default: mediapipe."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people: mediapipe-multi, mediapipe (one person per image), or module:Class for one
+    of your own. Default: mediapipe-multi."""
     fps: Annotated[float | None, option("HZ")] = None
     """Frame rate of --observations, which do not state one. Default: 30. Videos state theirs."""
+    skeleton: Annotated[str | None, option("NAME")] = None
+    """Skeleton of --observations, where the number of keypoints does not tell it: coco17, body25,
+    halpe26, coco_wholebody133 or blazepose_wholebody."""
     units: Annotated[Literal["m", "mm"] | None, option("{m,mm}")] = None
     """Unit of length of a rig file that does not state one."""
     length: LengthRule = "same"
@@ -92,6 +97,8 @@ class Run:
             raise InputError("pass either --videos or --observations, and not both")
         if self.videos and self.fps is not None:
             raise InputError("--fps is for --observations only; videos state their frame rate")
+        if self.videos and self.skeleton is not None:
+            raise InputError("--skeleton is for --observations only; --detector decides for videos")
         if not 0 <= self.max_wait_s < math.inf:
             raise InputError(f"--max-wait-s is {self.max_wait_s:g}; it must be zero or positive")
         check_settings(self.reconstruction)
@@ -123,7 +130,7 @@ class Run:
         slowest, fastest = POSSIBLE_RATES_HZ
         if not slowest <= rate_hz <= fastest:
             raise InputError(f"--fps is {rate_hz:g}; it must lie between {slowest} and {fastest}")
-        observations = load_observations(path)
+        observations = load_observations(path, self.skeleton)
         sets = observations.frame_sets(rig, rate_hz)
 
         def frames(*_: object) -> Iterable[FrameSet]:

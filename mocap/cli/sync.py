@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from rich.table import Table
 from rich.text import Text
 
+from capture.detectors import DEFAULT_DETECTOR
 from capture.rig_videos import find_videos, list_videos
 from mocap.cli.options import option
 from mocap.cli.progress import console, progress_bar, say, say_error
@@ -55,8 +56,8 @@ class Sync:
     """Calibrated cameras: the method motion then uses lenses and poses. Says which cameras."""
     out: Annotated[Path | None, option("RIG.toml")] = None
     """Write a copy of the rig with the offsets."""
-    detector: Annotated[str, option("NAME")] = "mediapipe"
-    """Finds the people for the method motion. Default: mediapipe."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people for the method motion. Default: mediapipe-multi."""
     max_lag: Annotated[float | None, option("SECONDS")] = None
     """Largest offset to consider. Default: all that the recordings allow."""
     overwrite: bool = False

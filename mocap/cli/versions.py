@@ -9,7 +9,7 @@ import mocap
 
 PACKAGES = (
     *("torch", "numpy", "opencv-contrib-python", "aniposelib", "scipy", "open3d-cpu", "open3d"),
-    *("pyzmq", "smplx", "h5py", "mediapipe", "av", "numba", "rich", "tyro"),
+    *("pyzmq", "smplx", "h5py", "mediapipe", "ai-edge-litert", "av", "numba", "rich", "tyro"),
 )
 """The packages that are reported; of the two Open3D builds one is enough."""
 

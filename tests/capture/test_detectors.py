@@ -8,21 +8,31 @@ import numpy as np
 import pytest
 from scripted_detector import NAME as SCRIPTED
 
-from capture.detectors import DETECTORS, Detector, detector_skeleton, make_detector
-from capture.detectors.mediapipe_holistic import FACE_MESH_OF_IBUG, MediaPipeHolistic
+from capture.detectors import (
+    DEFAULT_DETECTOR,
+    DETECTORS,
+    Detector,
+    detector_skeleton,
+    make_detector,
+)
+from capture.detectors.face_mesh import FACE_MESH_OF_IBUG
+from capture.detectors.face_network import FaceFinder, head_region
 from capture.frames import Frame
 from capture.video import VideoSource
 from mocap.errors import InputError
-from mocap.model.skeletons import BLAZEPOSE_WHOLEBODY, COCO_17, FACE_POINTS
+from mocap.model.skeletons import BLAZEPOSE_WHOLEBODY, COCO_17, FACE_POINTS, hand_keypoints
 
 
 def test_skeletons_are_known_without_loading_anything() -> None:
     assert detector_skeleton("mediapipe") is BLAZEPOSE_WHOLEBODY
+    assert detector_skeleton("mediapipe-multi") is BLAZEPOSE_WHOLEBODY
+    assert DEFAULT_DETECTOR in DETECTORS
     assert detector_skeleton(SCRIPTED) is COCO_17
     code = (
         "import sys; from capture.detectors import *; import capture.worker; "
         "assert all(len(detector_skeleton(name)) for name in DETECTORS); "
-        "heavy = {'mediapipe', 'torch', 'cv2', 'av', 'open3d'} & set(sys.modules); "
+        "heavy = {'mediapipe', 'ai_edge_litert', 'torch', 'cv2', 'av', 'open3d'}; "
+        "heavy = heavy & set(sys.modules); "
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -31,7 +41,10 @@ def test_skeletons_are_known_without_loading_anything() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("openpose", "unknown detector 'openpose'; valid are mediapipe, or module:Class for one"),
+        (
+            "openpose",
+            "unknown detector 'openpose'; valid are mediapipe, mediapipe-multi, or module",
+        ),
         (":Class", "unknown detector ':Class'"),
         ("no_such_module:Class", "module 'no_such_module' cannot be imported .*PYTHONPATH"),
         ("scripted_detector:Nothing", "module 'scripted_detector' has no 'Nothing'; check"),
@@ -78,9 +91,12 @@ def run(detector: Detector, frames: list[Frame], stream: str = "a") -> list[np.n
     return [people.keypoints_px[0] for people in found]
 
 
-def test_mediapipe_answers_in_pixels_of_the_original_image(frames: list[Frame]) -> None:
-    detector = make_detector("mediapipe")
-    assert isinstance(detector, MediaPipeHolistic)
+BOTH = pytest.mark.parametrize("name", ["mediapipe", "mediapipe-multi"])
+
+
+@BOTH
+def test_it_answers_in_pixels_of_the_original_image(frames: list[Frame], name: str) -> None:
+    detector = make_detector(name)
     height, width = frames[0].image_rgb.shape[:2]
     detector.prepare("a", (width, height))
     plain = run(detector, frames[:1])[0]
@@ -96,9 +112,10 @@ def test_mediapipe_answers_in_pixels_of_the_original_image(frames: list[Frame]) 
     detector.close()
 
 
-def test_each_stream_of_mediapipe_has_a_state_of_its_own(frames: list[Frame]) -> None:
+@BOTH
+def test_each_stream_has_a_state_of_its_own(frames: list[Frame], name: str) -> None:
     turned = [Frame(f.index, f.time_ns, np.ascontiguousarray(f.image_rgb[:, ::-1])) for f in frames]
-    alone, mixed = make_detector("mediapipe"), make_detector("mediapipe")
+    alone, mixed = make_detector(name), make_detector(name)
     expected = run(alone, frames)
     got = []
     for frame, other in zip(frames, turned, strict=True):
@@ -110,10 +127,79 @@ def test_each_stream_of_mediapipe_has_a_state_of_its_own(frames: list[Frame]) ->
     mixed.close()
 
 
-def test_mediapipe_finds_nobody_where_nobody_is() -> None:
-    detector = make_detector("mediapipe")
+@BOTH
+def test_it_finds_nobody_where_nobody_is(name: str) -> None:
+    detector = make_detector(name)
     people = detector.detect([("a", Frame(0, 0, np.full((240, 320, 3), 90, np.uint8)))])[0]
     assert people.keypoints_px.shape == (0, len(BLAZEPOSE_WHOLEBODY), 2)
+    detector.close()
+
+
+def side_by_side(frame: Frame, index: int) -> Frame:
+    """Two people: the person of the frame, and beside it a smaller one in a mirror."""
+    image = frame.image_rgb
+    mirrored = np.zeros_like(image)
+    small = image[::2, ::-2]
+    mirrored[300 : 300 + len(small), 200 : 200 + small.shape[1]] = small
+    return Frame(index, frame.time_ns, np.concatenate([image, mirrored], axis=1))
+
+
+def test_both_of_two_people_are_found_with_hands(frames: list[Frame]) -> None:
+    detector = make_detector("mediapipe-multi")
+    width = frames[0].image_rgb.shape[1]
+    skeleton = BLAZEPOSE_WHOLEBODY
+    limbs = list(skeleton.indices("body", "feet"))
+    alone = run(make_detector("mediapipe-multi"), frames)
+    for i, frame in enumerate(frames):
+        people = detector.detect([("a", side_by_side(frame, i))])[0]
+        assert len(people) == 2
+        large, small = sorted(people.keypoints_px, key=lambda k: -np.ptp(k[limbs, 1]))
+        assert np.median(np.abs(large - alone[i])[limbs]) < 6
+        # Where the mirrored copy has what the large one has; left is right there.
+        expected = np.array([width + 200, 300]) + np.array([width - 1, 0]) / 2
+        expected = expected + large * np.array([-0.5, 0.5])
+        for name in ("shoulder", "hip", "ankle"):
+            got = small[[skeleton.index(f"{side}_{name}") for side in ("left", "right")]]
+            want = expected[[skeleton.index(f"{side}_{name}") for side in ("right", "left")]]
+            assert np.abs(got - want).max() < 25
+    wrists: list[float] = []
+    for person in (large, small):
+        for side in ("left", "right"):
+            root = person[skeleton.index(hand_keypoints(side)[0])]
+            wrists.append(float(np.linalg.norm(root - person[skeleton.index(f"{side}_wrist")])))
+    found = np.array(wrists)[np.isfinite(wrists)]
+    assert len(found) >= 1
+    assert found.max() < 40
+    detector.close()
+
+
+def test_a_face_is_that_of_its_own_body(shared_path) -> None:
+    source = VideoSource(shared_path("pose2sim_single/videos/cam02.mp4"), end_ns=240_000_000)
+    image = list(source)[-1].image_rgb
+    source.close()
+    # The one on the treadmill has no face that can be seen; the one behind has.
+    people = make_detector("mediapipe-multi").detect([("a", Frame(0, 0, image))])[0]
+    nose, tip = BLAZEPOSE_WHOLEBODY.index("nose"), BLAZEPOSE_WHOLEBODY.index("face_30")
+    with_face = [k for k in people.keypoints_px if np.isfinite(k[tip]).all()]
+    assert len(people) >= 2
+    assert len(with_face) == 1
+    body = with_face[0][:33].astype(np.float64)
+    assert np.linalg.norm(with_face[0][tip] - body[nose]) < 10
+    finder = FaceFinder()
+    head = head_region(body)
+    assert finder.find(image, body, None) is not None
+    for share in (0.3, -0.3):
+        assert finder.find(image, body + share * head.side_px, None) is None
+
+
+def test_who_leaves_is_not_followed_any_more(frames: list[Frame]) -> None:
+    detector = make_detector("mediapipe-multi")
+    run(detector, frames[:1])
+    empty = Frame(1, 0, np.full_like(frames[0].image_rgb, 128))
+    assert len(detector.detect([("a", empty)])[0]) == 0
+    # Looked for at once, and found again within two frames.
+    counts = [len(detector.detect([("a", frames[0])])[0]) for _ in range(3)]
+    assert counts[-1] == 1
     detector.close()
 
 

@@ -24,7 +24,7 @@ def test_the_overview_names_every_command(mocap, arguments: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(mocap, name: str) -> None:
-    answer = mocap(name, "--help")
+    answer = mocap(*name.split(), "--help")
     assert answer.code == 0
     assert answer.out.startswith(f"usage: mocap {name}")
     assert "{None}" not in answer.out
