@@ -166,7 +166,7 @@ def check_models() -> list[Finding]:
     needed = (
         "pose_detection/pose_detection.tflite",
         "pose_landmark/pose_landmark_full.tflite",
-        "hand_landmark/hand_recrop.tflite",
+        "holistic_landmark/hand_recrop.tflite",
         "hand_landmark/hand_landmark_full.tflite",
         "face_detection/face_detection_short_range.tflite",
         "face_landmark/face_landmark.tflite",

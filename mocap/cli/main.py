@@ -98,7 +98,8 @@ def _print_overview() -> None:
     console.print(
         Text(
             "'mocap calibrate' makes a rig from videos of a board, 'mocap run' a session from "
-            "videos of people, 'mocap view' shows it, and 'mocap export' writes it for other programs.\n"
+            "videos of people, 'mocap view' shows it, and 'mocap export' writes it for other "
+            "programs.\n"
         )
     )
     table = Table.grid(padding=(0, 3))
