@@ -140,9 +140,11 @@ class CalibrateRefine:
     report are written, and must not be used).
     """
 
-    session: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[SESSION.h5]")] = (
-        None
-    )
+    session: Annotated[
+        Path | None,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[SESSION.h5]", help_behavior_hint=""),
+    ] = None
     """The people of a session that 'mocap run' made with the rig; brings the rig with it."""
     out: Annotated[Path | None, option("RIG.toml")] = None
     """The refined rig to write. Without it the changes are only told."""
