@@ -139,7 +139,7 @@ def calibrate_with_board(
         _worthwhile(sightings, initial),
         intrinsics,
         lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
-        solve_offsets={"auto": None, "solve": True, "none": False}[options.time_offsets],
+        solve_offsets=_solve_offsets(sightings, options),
         solve_drift=options.drift,
         initial_offsets_s=initial,
         exclude_unconnected=options.leave_out_unconnected,
@@ -237,6 +237,23 @@ def _weakly_known(lens: LensCalibration) -> LensFreedom:
     return LensFreedom(basis, np.diag(np.square(own)))
 
 
+def _solve_offsets(sightings: Sightings, options: BoardOptions) -> bool | None:
+    """None where the footage is to decide."""
+    if not _timed(sightings):
+        if options.time_offsets == "solve" or options.drift:
+            raise CalibrationError(
+                "images have no times, so there are no time offsets to solve; images of the same "
+                "number are taken to be of the same instant: give videos instead"
+            )
+        return False
+    return {"auto": None, "solve": True, "none": False}[options.time_offsets]
+
+
+def _timed(sightings: Sightings) -> bool:
+    """Whether it is known when frames were taken; of images it is not."""
+    return any(camera.nominal_fps is not None for camera in sightings.cameras)
+
+
 def _first_offsets(
     sightings: Sightings, lenses: Mapping[str, Intrinsics], options: BoardOptions
 ) -> dict[str, float]:
@@ -281,6 +298,17 @@ def _world_frame(solution: Solution, sightings: Sightings, options: BoardOptions
     rig = solution.rig
     if options.floor == "none":
         return world_from_cameras(rig)
+    if not _timed(sightings) and options.floor_at_s is None:
+        if options.floor == "board":
+            raise CalibrationError(
+                "images have no times, so it is unknown in which of them the board lies still; "
+                "give the number of one in which it lies on the floor by --floor-at-s"
+            )
+        return _without_floor(
+            rig,
+            "in images nothing tells when the board lies on the floor; "
+            "give the number of such an image by --floor-at-s",
+        )
     # Frames chosen for the calibration leave out what stands still.
     seen = Evidence(solution, sightings)
     path = path_of_tracks(sightings.target, seen.tracks.time_s, seen.seen)
@@ -296,10 +324,14 @@ def _world_frame(solution: Solution, sightings: Sightings, options: BoardOptions
     except CalibrationError as error:
         if options.floor == "board" or options.floor_at_s is not None:
             raise
-        try:
-            frame = world_from_cameras(rig)
-        except CalibrationError:
-            frame = WorldFrame(
-                np.eye(4), 1.0, f"right-handed, metres; the frame of camera {rig.names[0]}", ()
-            )
-        return replace(frame, notes=(*frame.notes, str(error)))
+        return _without_floor(rig, str(error))
+
+
+def _without_floor(rig: Rig, why: str) -> WorldFrame:
+    try:
+        frame = world_from_cameras(rig)
+    except CalibrationError:
+        frame = WorldFrame(
+            np.eye(4), 1.0, f"right-handed, metres; the frame of camera {rig.names[0]}", ()
+        )
+    return replace(frame, notes=(*frame.notes, why))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 
 from calibration.check import RigCheck, check_rig
 from calibration.checks.evidence import Evidence, KnownDistance, Statures
 from calibration.checks.tracks import PointTracks, tracks_of_people
+from calibration.checks.uncertainty import camera_uncertainty, shape_and_scale
 from calibration.people.calibrate import PeopleCalibration, calibrate_rig_from_people
 from calibration.people.labelling import label_people
 from calibration.people.refine import Refinement, refine_rig
@@ -21,17 +24,27 @@ from mocap.arrays import Float
 from mocap.errors import CalibrationError
 from mocap.model import Intrinsics, Rig
 
+LITTLE_SCALE = 0.005
+"""Below this nobody needs to be told how well the scale is known."""
 LONGEST_STEP_FRAMES = 1.6
 """Pixels are interpolated between two frames that are no further apart."""
+
+
+def _option(metavar: str) -> Any:
+    """An option whose help text says by itself what holds without it."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 
 @dataclass(frozen=True)
 class PeopleOptions:
     """What to solve for, and what is known."""
 
-    height_m: float | None = None
-    """Height of the person who is seen most, with shoes, in metres. It gives the scale."""
-    camera_distance: tuple[str, str, float] | None = None
+    height_m: Annotated[float | None, _option("METRES")] = None
+    """Height of the person who is seen most, without shoes, in metres. It gives the scale, to about
+    3 %."""
+    camera_distance: Annotated[tuple[str, str, float] | None, _option("CAMERA CAMERA METRES")] = (
+        None
+    )
     """Instead of a height: two cameras and the distance of their lenses in metres."""
     solve_offsets: bool = True
     """Whether each camera's delay is solved for."""
@@ -108,6 +121,7 @@ def calibrate_with_people(
         floor = True
     except CalibrationError as error:
         notes = (f"the floor is where the people's feet are on average: {error}",)
+    notes = (*notes, *_scale_words(solution))
     measured = stature_m(points, people.skeleton)
     known = options.height_m is not None
     distance = options.camera_distance
@@ -209,6 +223,19 @@ def _at(
     w = w[..., None]
     mixed = np.where(w == 0, left, np.where(w == 1, right, (1 - w) * left + w * right))
     return np.where(trust[..., None] > 0, mixed, np.nan), trust
+
+
+def _scale_words(solution: Solution) -> tuple[str, ...]:
+    """What of the stated uncertainty of positions is the size of the whole rig."""
+    shape, scale = shape_and_scale(solution)
+    if scale < LITTLE_SCALE:
+        return ()
+    largest = max(known.position_m for known in camera_uncertainty(solution, shape))
+    return (
+        f"all lengths together are known to {100 * scale:.0f} %, which is most of the uncertainty "
+        f"of positions; in a rig of given size every camera is known to {1000 * largest:.0f} mm "
+        f"(one standard deviation)",
+    )
 
 
 def _noted(solution: Solution, notes: tuple[str, ...]) -> Solution:

@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 install_import_hook(
     [
         "mocap.arrays",
-        "mocap.association",
+        "mocap.association.matching",
+        "mocap.association.rays",
         "mocap.files",
         "mocap.geometry.projection",
         "mocap.geometry.rotations",
@@ -41,9 +42,14 @@ install_import_hook(
         "mocap.pipeline.reconstructor",
         "mocap.pipeline.smooth",
         "mocap.pipeline.sync",
-        "mocap.reconstruction",
+        "mocap.pipeline.frame_state",
+        "mocap.reconstruction.camera_noise",
+        "mocap.reconstruction.expectation",
+        "mocap.reconstruction.links",
+        "mocap.reconstruction.mirror",
+        "mocap.reconstruction.person",
         "mocap.storage",
-        "mocap.tracking",
+        "mocap.tracking.sleep",
     ],
     "type_checker.check",
 )

@@ -28,6 +28,9 @@ EFFECT_WARN, EFFECT_FAIL = 0.3, 1.2
 SIGNIFICANT = 150.0
 """Of the gain, which for noise alone is about 6 to 30 (6 degrees of freedom, best of many
 splits), but residuals are correlated."""
+PEOPLE_EFFECT, PEOPLE_SIGNIFICANT = 1.6, 8.0
+"""By how much both must be larger for keypoints of people, whose errors last for a second and
+more and follow how people turn, so that an eighth of the pixels or less is independent."""
 RIVAL_SHARE, RIVAL_GAIN = 0.97, 60.0
 
 
@@ -94,10 +97,11 @@ def find_bump(model: ChangeModel) -> Bump | None:
 
 def is_bump(evidence: Evidence, bump: Bump | None) -> bool:
     """Whether a move is more than chance and more than harmless."""
+    people = evidence.sightings is None
     return (
         bump is not None
-        and bump.gain >= SIGNIFICANT
-        and bump.effect_px >= EFFECT_WARN * evidence.scale_px
+        and bump.gain >= SIGNIFICANT * (PEOPLE_SIGNIFICANT if people else 1.0)
+        and bump.effect_px >= EFFECT_WARN * evidence.scale_px * (PEOPLE_EFFECT if people else 1.0)
     )
 
 

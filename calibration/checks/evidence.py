@@ -86,6 +86,11 @@ class Evidence:
             )
 
     @property
+    def what(self) -> str:
+        """What the calibration was made from, in words."""
+        return "people" if self.sightings is None else "the target"
+
+    @property
     def rig(self) -> Rig:
         """The calibrated rig."""
         return self.solution.rig

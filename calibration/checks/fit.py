@@ -26,7 +26,7 @@ def check_fit(evidence: Evidence) -> list[Finding]:
                 (),
                 f"the adjustment did not come to rest in {solution.iterations} iterations",
                 "Look at the other findings first; otherwise give lenses by --intrinsics or film "
-                "more positions of the target",
+                f"more positions of {evidence.what}",
                 {"iterations": float(solution.iterations)},
             )
         )
@@ -42,8 +42,13 @@ def check_fit(evidence: Evidence) -> list[Finding]:
                 (),
                 f"over all points seen by two cameras or more, none left out, the residual is "
                 f"{rmse:.2f} px ({how}); up to {WARN_PX * scale:.1f} px is good",
-                "Look at the other findings for the cause; without one, check that the target is "
-                "flat and described as it is printed, and that the pictures are sharp",
+                (
+                    "Look at the other findings for the cause; without one, check that people are "
+                    "seen whole and large, and that the lenses are right"
+                    if not board
+                    else "Look at the other findings for the cause; without one, check that the "
+                    "target is flat and described as it is printed, and that the pictures are sharp"
+                ),
                 {"rmse_px": rmse},
             )
         )
@@ -64,9 +69,10 @@ def check_fit(evidence: Evidence) -> list[Finding]:
                     "outliers",
                     (name,),
                     f"{100 * share:.0f} % of what {name} saw does not fit and was switched off, "
-                    f"usual is below 2 %",
+                    f"usual is below {2 if board else 5} %",
                     f"Look at the residuals of {name} over time in the report: all of the time "
-                    f"points to the target or the lens, some of the time to a bump or to blur",
+                    f"points to {'the target or ' if board else ''}the lens, some of the time to a "
+                    f"bump or to {'blur' if board else 'people taken for others'}",
                     {"outlier_share": share},
                 )
             )

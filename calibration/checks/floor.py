@@ -21,7 +21,9 @@ def check_floor(evidence: Evidence) -> list[Finding]:
     below = [name for name, z in zip(rig.names, heights, strict=True) if z < -BELOW_M]
     found: list[Finding] = []
     remedy = (
-        "Lay the target flat on the floor, print up, and calibrate again; or say with --floor "
+        "Film people who walk upright on a level floor, with their feet, and calibrate again"
+        if evidence.sightings is None
+        else "Lay the target flat on the floor, print up, and calibrate again; or say with --floor "
         "what the floor is"
     )
     if below:

@@ -21,7 +21,10 @@ def check_placement(evidence: Evidence) -> list[Finding]:
     centers = np.array([camera.center_world for camera in rig])
     extent = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
     remedy = (
-        "Move the target through the whole volume and tilt it in all directions, so that the "
+        "Let people walk through the whole volume, so that the cameras see them from clearly "
+        "different sides; check that no video is there twice"
+        if evidence.sightings is None
+        else "Move the target through the whole volume and tilt it in all directions, so that the "
         "cameras see it from clearly different sides; check that no video is there twice"
     )
     if extent < SAME_PLACE_M:

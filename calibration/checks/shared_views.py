@@ -32,7 +32,7 @@ def groups(shared: Int[np.ndarray, "cameras cameras"], least: int = 1) -> list[l
 def check_shared_views(evidence: Evidence) -> list[Finding]:
     """Cameras which nothing, or too little, links to the others."""
     names, shared = evidence.rig.names, evidence.shared
-    what = "the target" if evidence.sightings is not None else "people"
+    what = evidence.what
     if len(names) < 2:
         return []
     found: list[Finding] = []

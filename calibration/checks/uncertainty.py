@@ -11,6 +11,7 @@ from calibration.checks.finding import Finding
 from calibration.solution import Solution
 from mocap.arrays import Float
 from mocap.geometry.rotations import skew_matrix
+from mocap.model import Camera
 
 POSITION_WARN, POSITION_FAIL = 0.01, 0.04
 """Standard deviation of a camera's place, by its distance from what it looked at."""
@@ -19,6 +20,8 @@ FOCAL_WARN, FOCAL_FAIL = 0.01, 0.04
 CENTRE_WARN, CENTRE_FAIL = 0.015, 0.05
 """Of the principal point, by the width of the image."""
 OFFSET_WARN_S = 0.005
+SCALE_WARN = 0.04
+"""Standard deviation of all lengths together, where people give the scale."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,19 @@ class CameraUncertainty:
         return float(np.sqrt(max(np.trace(self.position_covariance_m2), 0.0)))
 
 
-def camera_uncertainty(solution: Solution) -> tuple[CameraUncertainty, ...]:
-    """Of each camera, relative to the gauge of the solution."""
+def camera_uncertainty(
+    solution: Solution, covariance: Float[np.ndarray, "six_cameras six_cameras"] | None = None
+) -> tuple[CameraUncertainty, ...]:
+    """Of each camera, relative to the gauge of the solution.
+
+    Args:
+        solution: the calibration.
+        covariance: of all poses, instead of the solution's.
+    """
+    joint = solution.pose_covariance if covariance is None else covariance
     result: list[CameraUncertainty] = []
     for c, camera in enumerate(solution.rig):
-        block = solution.pose_covariance[6 * c : 6 * c + 6, 6 * c : 6 * c + 6]
+        block = joint[6 * c : 6 * c + 6, 6 * c : 6 * c + 6]
         # C = -R^T t, with a small rotation applied to the left of R.
         back = camera.T_cam_world[:3, :3].T
         by_pose = np.hstack([-back @ skew_matrix(camera.translation_m), -back])
@@ -52,13 +63,46 @@ def camera_uncertainty(solution: Solution) -> tuple[CameraUncertainty, ...]:
     return tuple(result)
 
 
+def shape_and_scale(
+    solution: Solution,
+) -> tuple[Float[np.ndarray, "six_cameras six_cameras"], float]:
+    """Splits what is unsure of the rig into its shape and its size.
+
+    The height of a person gives the scale to a few per cent, which moves every camera by
+    centimetres; that is no fault of any camera, and does not keep rays from meeting.
+
+    Returns:
+        The covariance of all poses for a rig of known size, and the relative standard deviation
+        of the size.
+    """
+    rig, joint = solution.rig, solution.pose_covariance
+    centers = np.stack([camera.center_world for camera in rig])
+    held = None if solution.gauge is None else rig.names.index(solution.gauge)
+    middle = centers.mean(axis=0) if held is None else centers[held]
+    stretch = np.zeros(6 * len(rig))
+    by_pose = np.zeros((3 * len(rig), 6 * len(rig)))
+    for c, camera in enumerate(rig):
+        rotation = camera.T_cam_world[:3, :3]
+        turned = np.hstack([-rotation.T @ skew_matrix(camera.translation_m), -rotation.T])
+        by_pose[3 * c : 3 * c + 3, 6 * c : 6 * c + 6] = turned
+        stretch[6 * c + 3 : 6 * c + 6] = -rotation @ (centers[c] - middle)
+    along = (centers - middle).ravel()
+    size = along @ by_pose / max(float(along @ along), 1e-12)
+    keep = np.eye(6 * len(rig)) - np.outer(stretch, size)
+    return keep @ joint @ keep.T, float(np.sqrt(max(size @ joint @ size, 0.0)))
+
+
 def check_uncertainty(evidence: Evidence) -> list[Finding]:
     """Poses, lenses and time offsets that the footage hardly determines."""
     found: list[Finding] = []
     solution, rig = evidence.solution, evidence.rig
     points = evidence.seen.points[np.isfinite(evidence.seen.points).all(axis=-1)]
     middle = np.median(points, axis=0) if len(points) else np.zeros(3)
-    for camera, known in zip(rig, camera_uncertainty(solution), strict=True):
+    covariance = None
+    if evidence.sightings is None:
+        covariance, scale = shape_and_scale(solution)
+        found += _weak_scale(scale)
+    for camera, known in zip(rig, camera_uncertainty(solution, covariance), strict=True):
         distance = max(float(np.linalg.norm(camera.center_world - middle)), 0.1)
         share, turn = known.position_m / distance, float(np.degrees(known.rotation_rad))
         finite = np.isfinite(share) and np.isfinite(turn)
@@ -71,14 +115,20 @@ def check_uncertainty(evidence: Evidence) -> list[Finding]:
                 "weak_pose",
                 (camera.name,),
                 f"the pose of {camera.name} is known to {1000 * known.position_m:.0f} mm and "
-                f"{turn:.2f} degrees (one standard deviation), at {distance:.1f} m from the target",
-                f"Film the target nearer to {camera.name}, in more places and tilts, while another "
-                f"camera sees it as well",
+                f"{turn:.2f} degrees (one standard deviation), at {distance:.1f} m from "
+                f"{evidence.what}",
+                (
+                    f"Let people walk nearer to {camera.name}, all over its image, while another "
+                    f"camera sees them as well, for longer"
+                    if evidence.sightings is None
+                    else f"Film the target nearer to {camera.name}, in more places and tilts, "
+                    f"while another camera sees it as well"
+                ),
                 {"position_mm": 1000 * known.position_m, "rotation_deg": turn},
             )
         )
     for camera, sigma in zip(rig, solution.lens_sigma, strict=True):
-        found += _weak_lens(camera.name, camera.intrinsics.focal_px, camera.intrinsics.size, sigma)
+        found += _weak_lens(camera, sigma, evidence.sightings is None)
     for camera, sigma_s in zip(rig, solution.time_offset_sigma_s, strict=True):
         if sigma_s > OFFSET_WARN_S:
             found.append(
@@ -88,18 +138,36 @@ def check_uncertainty(evidence: Evidence) -> list[Finding]:
                     (camera.name,),
                     f"the time offset of {camera.name} is {1000 * camera.time_offset_s:.1f} +- "
                     f"{1000 * sigma_s:.1f} ms",
-                    "Move the target faster for a while, sideways as the camera sees it",
+                    (
+                        "Let people move faster for a while, sideways as the camera sees it"
+                        if evidence.sightings is None
+                        else "Move the target faster for a while, sideways as the camera sees it"
+                    ),
                     {"sigma_ms": 1000 * float(sigma_s)},
                 )
             )
     return found
 
 
-def _weak_lens(
-    name: str, focal_px: float, size: tuple[int, int], sigma: dict[str, float]
-) -> list[Finding]:
+def _weak_scale(sigma: float) -> list[Finding]:
+    if not sigma > SCALE_WARN:
+        return []
+    return [
+        Finding(
+            "warn",
+            "weak_scale",
+            (),
+            f"all lengths together are known to {100 * sigma:.0f} % (one standard deviation)",
+            "Give the height of the person (--height-m), or the distance of two cameras",
+            {"scale_share": sigma},
+        )
+    ]
+
+
+def _weak_lens(camera: Camera, sigma: dict[str, float], people: bool) -> list[Finding]:
     if not sigma:
         return []
+    name, size, focal_px = camera.name, camera.intrinsics.size, camera.intrinsics.focal_px
     focal = max(sigma.get("fx", 0.0), sigma.get("fy", 0.0)) / focal_px
     centre = max(sigma.get("cx", 0.0), sigma.get("cy", 0.0)) / max(size)
     if focal <= FOCAL_WARN and centre <= CENTRE_WARN:
@@ -111,8 +179,13 @@ def _weak_lens(
             (name,),
             f"the focal length of {name} is known to {100 * focal:.1f} % and the centre of its "
             f"lens to {centre * max(size):.0f} px (one standard deviation)",
-            f"Film the target with {name} from near, tilted by 30 to 45 degrees, up to the edges "
-            f"of the image; or give a lens that is known by --intrinsics",
+            (
+                f"Give a lens of {name} that is known by --intrinsics (a board finds it); or let "
+                f"people walk near to it and far from it, up to the edges of the image"
+                if people
+                else f"Film the target with {name} from near, tilted by 30 to 45 degrees, up to "
+                f"the edges of the image; or give a lens that is known by --intrinsics"
+            ),
             {"focal_share": focal, "centre_px": centre * max(size)},
         )
     ]

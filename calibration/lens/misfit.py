@@ -24,7 +24,7 @@ FLIPS = 999
 SIGNIFICANT = 0.01
 LEAST_SHARE = 0.25
 """Systematic residual, as a share of the noise, below which a lens is good enough."""
-LEAST_PX = 0.03
+LEAST_PX = 0.1
 LEAST_EXPLAINED_PX = 0.1
 """The same for what a richer lens explains: its many parameters also take up what moves the points
 of a view together, as a rolling shutter does."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from calibration.least_squares import Adjustment, adjust
 from calibration.people.bundle import PeopleBundle, PeopleState, Unknowns, scaled_lenses
+from calibration.people.correlated import CorrelatedErrors, correlated_errors
 from calibration.people.measurements import Measurements, measure
-from calibration.people.noise import design_effect, noise_factors
+from calibration.people.noise import noise_factors
 from calibration.people.points import triangulate_points
 from calibration.people.proportions import Bones
 from calibration.people.tracks import LabelledPeople
@@ -34,9 +35,10 @@ class PeopleAdjustment:
         bundle: the problem in its last form: pixels with their final standard deviations, wide
             by the root of `design_effect`.
         result: of the solver.
-        rig_covariance: of the rig's unknowns (`bundle.columns.rig` of them), loss of
-            information by correlated errors included.
-        design_effect: see `calibration.people.noise`.
+        rig_covariance: of the rig's unknowns (`bundle.columns.rig` of them), for errors that go
+            together as those of the pixels do; see `calibration.people.correlated`.
+        design_effect: by how much that is larger in the mean than for independent errors: the
+            number of independent frames is the number of frames divided by it.
         sigma_px: median standard deviation of a pixel.
     """
 
@@ -131,9 +133,9 @@ def adjust_people(
                 m = replace(m, sigma_px=m.sigma_px * factor[m.camera, keypoint])
                 effect = _design_effect(m, bundle, lenses, bones, unknowns, people, state)
     assert bundle is not None and result is not None
-    covariance = (
-        _rig_covariance(result, bundle) if final else np.full((bundle.columns.rig,) * 2, np.nan)
-    )
+    covariance = np.full((bundle.columns.rig,) * 2, np.nan)
+    if final:
+        covariance = _errors(result, bundle).covariance
     sigma = float(np.median(bundle.measurements.sigma_px)) / np.sqrt(effect)
     return PeopleAdjustment(bundle, result, covariance, effect, sigma)
 
@@ -207,15 +209,15 @@ def _design_effect(
         tolerance=1e-5,
         linear_solver=bundle.solver.solve,
     )
-    covariance = _rig_covariance(fitted, bundle)
-    linear = bundle.linearize(fitted.state)
-    return design_effect(linear, fitted.weight, covariance, m, people.tracks.skeleton)
+    return _errors(fitted, bundle).effect
 
 
-def _rig_covariance(result: Adjustment[PeopleState], bundle: PeopleBundle) -> np.ndarray:
+def _errors(result: Adjustment[PeopleState], bundle: PeopleBundle) -> CorrelatedErrors:
+    linear = bundle.linearize(result.state)
     try:
-        rig = bundle.columns.rig
-        return bundle.solver.covariance(result.information)[:rig, :rig]
+        return correlated_errors(
+            linear, result.weight, result.information, bundle.columns.rig, bundle.measurements
+        )
     except np.linalg.LinAlgError as error:
         raise CalibrationError(
             "the people do not determine the cameras (they stand still or are seen in too small "

@@ -116,7 +116,7 @@ def calibrate_rig_from_people(
         tracks: 2D people.
         lenses: per camera in the order of the tracks; None for a lens that is not known, for
             which one is assumed and its focal length solved.
-        height_m: stature of the person who is seen most, with shoes.
+        height_m: stature of the person who is seen most, without shoes.
         known_length: two keypoints and their distance in metres, on the same person.
         camera_distance: names of two cameras and the distance of their lenses in metres.
         initial_offsets_s: how late each camera is, to about a frame.

@@ -16,7 +16,7 @@ from calibration.people.two_view import estimate_relative_pose
 from mocap.arrays import Float
 from mocap.model import Intrinsics
 
-_SAMPLES = 96
+_SAMPLES, _REFINED = 96, 2
 _TRIED = 3
 _MIN_GAIN = 1.15
 """The best shift must beat no shift by this factor, or the cameras are taken to be in time."""
@@ -74,7 +74,7 @@ def _best_shift(
                     common = correspondences(first, late, lens_a, lens_b, turn, rng, 500)
                     if common is None:
                         continue
-                    pose = estimate_relative_pose(*common, rng=rng, samples=_SAMPLES)
+                    pose = estimate_relative_pose(*common, rng, _SAMPLES, _REFINED)
                     scores[s] = 0.0 if pose is None else pose.score / np.sqrt(len(common[0]))
                 at = int(np.argmax(scores))
                 still = int(np.argmin(np.abs(shifts_s)))

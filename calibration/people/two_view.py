@@ -56,6 +56,7 @@ def estimate_relative_pose(
     sigma_b_rad: Float[np.ndarray, " n"],
     rng: np.random.Generator,
     samples: int = 256,
+    refined: int = _REFINED,
 ) -> RelativePose | None:
     """Finds the relative pose that most correspondences support.
 
@@ -66,6 +67,7 @@ def estimate_relative_pose(
         sigma_b_rad: likewise.
         rng: draws the samples.
         samples: number of minimal samples.
+        refined: how many of the best are refined; with few `rival` is too small.
 
     Returns:
         The pose, or None when there are fewer than 8 correspondences or none of the samples
@@ -82,7 +84,7 @@ def estimate_relative_pose(
     args = rays_a, rays_b, sigma_a_rad, sigma_b_rad
     first = _scores(matrices, *(x[screened] for x in args))
     matrices = matrices[np.argsort(-first)[:_KEPT]]
-    matrices = matrices[np.argsort(-_scores(matrices, *args))[:_REFINED]]
+    matrices = matrices[np.argsort(-_scores(matrices, *args))[:refined]]
     found: list[RelativePose] = []
     for matrix in matrices:
         inlier = np.abs(epipolar_residual(matrix, *args)) < GATE_SIGMAS
@@ -117,12 +119,10 @@ def refine_relative_pose(
     for _ in range(_STEPS):
         residual = epipolar_residual(_essential(rotation, direction), *args)
         weight = 1.0 / (1.0 + (residual / (GATE_SIGMAS / 2)) ** 2) ** 2
-        jacobian = np.empty((len(residual), 5))
-        for i in range(5):
-            step = np.zeros(5)
-            step[i] = _DERIVATIVE_STEP
-            moved = _essential(*_moved(rotation, direction, step))
-            jacobian[:, i] = (epipolar_residual(moved, *args) - residual) / _DERIVATIVE_STEP
+        stepped = _essential(rotation, direction) + _DERIVATIVE_STEP * _tangents(
+            rotation, direction
+        )
+        jacobian = (epipolar_residual(stepped, *args) - residual).T / _DERIVATIVE_STEP
         normal = jacobian.T @ (weight[:, None] * jacobian)
         step = -np.linalg.lstsq(normal, jacobian.T @ (weight * residual), rcond=None)[0]
         step *= min(1.0, 0.3 / max(float(np.linalg.norm(step)), 1e-12))
@@ -241,13 +241,23 @@ def _essential(rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
     return skew_matrix(direction) @ rotation
 
 
+def _across(direction: np.ndarray) -> np.ndarray:
+    """Two unit vectors across a direction and each other."""
+    u = np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))])
+    u /= np.linalg.norm(u)
+    return np.stack([u, np.cross(direction, u)])
+
+
+def _tangents(rotation: np.ndarray, direction: np.ndarray) -> Float[np.ndarray, "5 3 3"]:
+    """Derivatives of the essential matrix by the five numbers that `_moved` takes."""
+    turns = skew_matrix(direction) @ skew_matrix(np.eye(3)) @ rotation
+    return np.concatenate([turns, skew_matrix(_across(direction)) @ rotation])
+
+
 def _moved(
     rotation: np.ndarray, direction: np.ndarray, step: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    helper = np.eye(3)[np.argmin(np.abs(direction))]
-    u = np.cross(direction, helper)
-    u /= np.linalg.norm(u)
-    moved = direction + step[3] * u + step[4] * np.cross(direction, u)
+    moved = direction + step[3:] @ _across(direction)
     return matrix_from_rotvec(step[:3]) @ rotation, moved / np.linalg.norm(moved)
 
 

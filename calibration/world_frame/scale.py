@@ -8,11 +8,12 @@ from mocap.arrays import Float
 from mocap.errors import CalibrationError
 from mocap.model import Rig, Skeleton
 
-ANKLE_TO_SHOULDER = 0.818 - 0.039
-"""Height of the shoulders above the ankles by stature (Drillis and Contini, 1966, as given by
-Winter, Biomechanics and Motor Control of Human Movement, 2009, figure 4.1)."""
+ANKLE_TO_SHOULDER = 0.746
+"""Length from the ankles over knees and hips to the shoulders by stature, as detectors of COCO's
+keypoints see it; see `calibration.people.proportions`. (By anthropometry 0.779.)"""
 ANKLE_HEIGHT = 0.039
-"""Height of the ankles above the floor by stature, same source."""
+"""Height of the ankles above the floor by stature (Drillis and Contini, 1966, as given by Winter,
+Biomechanics and Motor Control of Human Movement, 2009, figure 4.1)."""
 _MIN_FRAMES = 5
 
 
@@ -22,8 +23,9 @@ def stature_m(
     """Body height of each person from 3D keypoints, whatever the pose.
 
     The lengths of shank, thigh and trunk (middle of the hips to middle of the shoulders) add up to
-    0.779 of a person's height. Keypoints of other detectors lie up to a few centimetres elsewhere,
-    so this is good to about 3 per cent, and 6 for single persons of unusual build.
+    0.746 of a person's height without shoes. Keypoints of other detectors lie up to a few
+    centimetres elsewhere, so this is good to about 3 per cent, and 6 for single persons of unusual
+    build.
 
     Args:
         points: metres; NaN for missing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,6 +87,10 @@ class CalibrateCheck:
         footage = footage_of(self.videos, self.images, rig.names)
         rig = _fitted(rig, {each.name: each.image_size for each in footage})
         sightings = scan(board, footage, "searching the board")
+        if all(each.nominal_fps is None for each in footage):
+            # Images of the same number are of the same instant, whatever the videos were.
+            for camera in rig:
+                rig = rig.replaced(replace(camera, time_offset_s=0.0))
         with errors.status("checking"):
             return check_rig(rig, sightings)
 

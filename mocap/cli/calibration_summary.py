@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_NOT_GOOD = 5
 """The verdict is that the calibration must not be used."""
+TABLE_WIDTH = 104
 STYLES = {"pass": "bold green", "warn": "bold yellow", "fail": "bold red"}
 
 
@@ -50,7 +51,8 @@ def print_calibration(
         notes: further findings.
         written: files.
     """
-    console.print(_cameras(evidence))
+    # Wide enough for all columns, also where the terminal does not say how wide it is.
+    console.print(_cameras(evidence), width=max(console.width, TABLE_WIDTH))
     seen = evidence.seen
     line = f"triangulated points miss their pixels by {seen.rmse_px():.2f} px (all points, RMS)"
     if evidence.sightings is not None:
@@ -89,7 +91,7 @@ def _cameras(evidence: Evidence) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("camera")
     for column in ("views", "error px", "focal px", "late ms", "x y z m", "+- mm", "+- deg"):
-        table.add_column(column, justify="right", no_wrap=column == "x y z m")
+        table.add_column(column, justify="right", no_wrap=True)
     for c, camera in enumerate(evidence.rig):
         sigma = solution.lens_sigma[c].get("fx")
         offset_sigma = float(solution.time_offset_sigma_s[c])

@@ -39,7 +39,7 @@ class Info:
                     f"({x:.2f}, {y:.2f}, {z:.2f}) m"
                 )
             print_session(session)
-            print_remarks(session.summary)
+            print_remarks(session.summary, self.session)
             if self.config:
                 console.print_json(json.dumps(session.config))
                 console.print_json(json.dumps(session.software))

@@ -18,6 +18,7 @@ from mocap.errors import WorkerError
 from mocap.model import FrameSet, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig, SmoothingConfig
 from mocap.pipeline.reconstructor import Reconstructor
+from mocap.pipeline.rig_health import RigHealth
 from mocap.pipeline.session_run import RunTiming, run_frames
 from mocap.pipeline.smooth import smooth_motion, warm_up_smoothing
 from mocap.storage.session_reader import Session
@@ -80,7 +81,7 @@ def record(
         reconstructor.warm_up()
         if plan.smoothing.enabled:
             warm_up_smoothing()
-    timing = RunTiming()
+    timing, health = RunTiming(), RigHealth(rig, skeleton)
     broken_off: WorkerError | None = None
     with (
         Interruption() as interruption,
@@ -103,6 +104,7 @@ def record(
                     total=total,
                     progress=progress,
                     stopped=interruption.requested,
+                    watch=health.watch,
                 )
         except WorkerError as error:
             broken_off = error
@@ -114,7 +116,12 @@ def record(
         smooth_s = _smooth(writer, plan)
         lost = {name: r.lost for name, r in reports.items() if r.lost is not None}
         summary = run_summary(
-            timing, reports, reconstructor.camera_noise, smooth_s, time.perf_counter() - started
+            timing,
+            reports,
+            reconstructor.camera_noise,
+            smooth_s,
+            time.perf_counter() - started,
+            health.events,
         )
         writer.finish(summary, interrupted=interruption.requested() or broken_off is not None)
     print_summary(plan.out, summary)

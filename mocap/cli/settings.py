@@ -11,7 +11,14 @@ from mocap.errors import InputError
 _POSITIVE = frozenset(
     (
         *("gate_sigmas", "cauchy_sigmas", "sigma_body_m", "sigma_detail_m"),
-        *("max_pairs", "cutoff_hz", "min_frames", "min_keypoints", "min_birth_keypoints"),
+        *(
+            "max_pairs",
+            "cutoff_hz",
+            "max_acceleration_m_s2",
+            "min_frames",
+            "min_keypoints",
+            "min_birth_keypoints",
+        ),
     )
 )
 _SHARES = frozenset(("min_confidence", "mirror_suspicion", "mirror_ratio"))

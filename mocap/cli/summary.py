@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.table import Table
 from capture.supervisor import CameraReport
 from mocap.cli.progress import console, say
 from mocap.pipeline.metrics import limb_deviation_m, valid_share, view_share
+from mocap.pipeline.rig_health import RigEvent
 from mocap.pipeline.session_run import RunTiming
 from mocap.storage.session_reader import Session
 
@@ -29,6 +30,7 @@ def run_summary(
     camera_noise: Mapping[str, float],
     smooth_s: float,
     total_s: float,
+    rig_events: Sequence[RigEvent] = (),
 ) -> dict[str, Any]:
     """The summary that is stored in the session.
 
@@ -38,6 +40,7 @@ def run_summary(
         camera_noise: learnt noise of each camera, relative to what was configured.
         smooth_s: time spent on the smooth layer.
         total_s: time of the whole command.
+        rig_events: cameras that were bumped, or whose clock drifted.
     """
     return {
         "total_s": total_s,
@@ -45,6 +48,7 @@ def run_summary(
         "central": asdict(timing),
         "workers": {name: asdict(report) for name, report in reports.items()},
         "camera_noise": dict(camera_noise),
+        "rig_events": [event.as_json() for event in rig_events],
     }
 
 
@@ -55,7 +59,7 @@ def print_summary(path: Path, summary: Mapping[str, Any]) -> None:
     _print_timing(summary)
     if len(summary.get("workers", {})):
         _print_cameras(summary)
-    print_remarks(summary)
+    print_remarks(summary, path)
     name = shlex.quote(str(path))
     say(f"\nSession written to {path}")
     say(f"look at it:  mocap view {name}")
@@ -96,6 +100,9 @@ def print_session(session: Session) -> None:
     console.print(table)
     _print_views(session, body)
     left_out = sorted(set(raw.person_ids) - set(best.person_ids))
+    if session.edits:
+        count = len(session.edits)
+        say(f"{count} correction{'s' if count > 1 else ''} of ids; 'mocap tracks' lists them.")
     if left_out:
         say(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
 
@@ -179,8 +186,17 @@ def _print_cameras(summary: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def print_remarks(summary: Mapping[str, Any]) -> None:
-    """Prints what went wrong with single cameras; nothing where all went well."""
+def print_remarks(summary: Mapping[str, Any], path: Path) -> None:
+    """Prints what went wrong with single cameras; nothing where all went well.
+
+    Args:
+        summary: of the session.
+        path: of the session, for the commands that help.
+    """
+    for stored in summary.get("rig_events", ()):
+        event = RigEvent.from_json(stored)
+        say(f"{event.sentence()}; solve the rig again from then on:", "yellow")
+        say(f"  {event.remedy(shlex.quote(str(path)))}")
     for name, report in summary.get("workers", {}).items():
         if report["restarts"]:
             say(f"camera {name}: its worker was started again ({report['errors'][0]})", "yellow")

@@ -27,14 +27,16 @@ class ViewState(IntEnum):
 
 @dataclass(frozen=True)
 class Keypoints3D:
-    """The K keypoints of one person at one instant, triangulated from C views.
+    """The K keypoints of one person at one instant, from C views and what was known before.
 
     Attributes:
-        points_m: world position in metres; NaN where fewer than two good views agree.
+        points_m: world position in metres, the best estimate of that instant; NaN where nothing is
+            known. `n_views` says what it rests on: two views or more measure it; with one view the
+            distance, and with none all of it, comes from the frames before and the bones.
         covariance_m2: covariance of the position, in square metres; NaN where the point is.
         reprojection_px: root mean square distance between the 2D keypoint and the reprojected
-            point over the views used, weighted as they were used, in pixels; NaN where the
-            point is. `residual_px` has every view by itself, those left out included.
+            point over the views used, weighted as they were used, in pixels; NaN where no view
+            was used. `residual_px` has every view by itself, those left out included.
         n_views: number of views used; 0 where the point is NaN.
         view_state: `ViewState` of each view.
         residual_px: distance in pixels in every view that has the keypoint, used or not; else NaN.

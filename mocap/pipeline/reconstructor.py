@@ -1,4 +1,4 @@
-"""One frame set in, 3D people out: the sequence of steps that live and offline both run."""
+"""One frame set in, 3D people out: what live and offline both run."""
 
 from __future__ import annotations
 
@@ -6,44 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocap.association.matching import (
-    Group,
-    ViewPeople,
-    group_unknown,
-    match_known,
-)
-from mocap.geometry.kernels import world_rays
 from mocap.model import FrameSet, Keypoints3D, Person3D, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig
-from mocap.reconstruction.camera_noise import CameraNoise
-from mocap.reconstruction.expectation import Expectation, middle_of
-from mocap.reconstruction.mirror import find_mirrored_views
-from mocap.reconstruction.person import (
-    ViewedPerson,
-    camera_centers,
-    keypoint_sigma_px,
-    triangulate_person,
+from mocap.pipeline.frame_kernel import process_frame
+from mocap.pipeline.frame_state import (
+    Result,
+    Tracks,
+    body_data,
+    empty_result,
+    empty_tracks,
+    grown_tracks,
+    rig_data,
+    settings_of,
 )
-from mocap.tracking.tracks import Track, mean_separation_m
+from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise
+from mocap.reconstruction.expectation import middle_of
+from mocap.reconstruction.report_kernels import account_people
+from mocap.tracking.sleep import Sleeper, returning
+
+_ROWS = 8
+_NEVER_S = -1e9
 
 
 @dataclass(frozen=True)
-class _View:
-    """The 2D people of one camera, ready for matching and triangulation."""
+class _Seen2D:
+    """All 2D people of one frame set, those of the first camera first."""
 
-    keypoints_px: np.ndarray
+    camera: np.ndarray
+    first: np.ndarray
+    pixels: np.ndarray
     confidence: np.ndarray
-    people: ViewPeople
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A triangulated group of 2D people."""
-
-    group: Group
-    person: ViewedPerson
-    keypoints: Keypoints3D
-    mirrored: np.ndarray
 
 
 class Reconstructor:
@@ -59,16 +51,20 @@ class Reconstructor:
 
     def __init__(self, rig: Rig, skeleton: Skeleton, config: ReconstructionConfig) -> None:
         self._names = rig.names
-        self._rig = rig.arrays
-        self._centers = camera_centers(rig.arrays)
+        self._rig_arrays = rig.arrays
+        self._rig = rig_data(rig.arrays)
         self._skeleton = skeleton
         self._config = config
-        self._mirror = np.array(skeleton.mirror)
-        self._association = np.array(skeleton.association_indices)
-        self._body = np.array(skeleton.indices("body", "feet"))
-        self._tracks: list[Track] = []
+        self._body = body_data(skeleton, config)
+        self._settings = settings_of(config, len(rig), skeleton)
+        self._body_parts = np.array(skeleton.indices("body", "feet"))
+        self._tracks: Tracks = empty_tracks(_ROWS, len(skeleton), len(self._body.adult_m))
+        self._result = empty_result(_ROWS, len(rig), len(skeleton))
+        self._last_found_s = np.full(_ROWS, _NEVER_S)
+        self._sleepers: list[Sleeper] = []
         self._next_id = 0
         self._noise = CameraNoise.for_cameras(len(rig))
+        self._scale = self._noise.scale
         self._last_time_s: float | None = None
 
     @property
@@ -81,131 +77,173 @@ class Reconstructor:
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from their cache, ahead of the first frame."""
         k = len(self._skeleton)
-        blank = np.zeros((len(self._names), k, 2))
-        person = ViewedPerson.from_keypoints(blank, np.zeros(blank.shape[:2]), self._rig)
-        triangulate_person(person, self._rig, self._skeleton, self._config.triangulation)
+        tracks = empty_tracks(1, k, len(self._body.adult_m))
+        result = empty_result(1, len(self._names), k)
+        nobody = _Seen2D(
+            np.zeros(0, np.int64),
+            np.zeros(len(self._names), np.int64),
+            np.zeros((0, k, 2)),
+            np.zeros((0, k)),
+        )
+        self._run(0.0, nobody, tracks, result)
+        self._people(np.zeros(0, np.int64), nobody, tracks, result, 0.0)
 
     def process(self, frame_set: FrameSet) -> list[Person3D]:
         """Reconstructs one frame set.
 
         Returns:
-            The people who are seen by at least two cameras, ordered by id.
+            The people who are seen now, ordered by id. Somebody is found by at least two cameras,
+            and may be followed by one.
         """
         time_s = frame_set.time_ns * 1e-9
         elapsed_s = 0.0 if self._last_time_s is None else time_s - self._last_time_s
         self._last_time_s = time_s
-        views = [self._view(frame_set, name, c) for c, name in enumerate(self._names)]
-        people_views = [view.people for view in views]
-        tracking = self._config.tracking
-        self._tracks = [t for t in self._tracks if time_s - t.last_seen_s <= tracking.max_lost_s]
-        expectations = [self._expectation(track, time_s) for track in self._tracks]
-        known = [e.points_m for e in expectations]
-        groups = match_known(
-            people_views,
-            np.array(known) if known else np.zeros((0, len(self._skeleton), 3)),
-            self._skeleton,
-            self._config.association,
-        )
-        found: dict[int, _Found] = {}
-        taken: list[set[int]] = [set() for _ in views]
-        for i, (track, expected, group) in enumerate(
-            zip(self._tracks, expectations, groups, strict=True)
-        ):
-            if len(group) < 2:
-                continue
-            result = self._triangulate(views, group, expected)
-            if self._keypoints_found(result) < tracking.min_keypoints:
-                continue
-            found[track.person_id] = result
-            self._tracks[i] = track.seen(result.keypoints.points_m, time_s)
-            for camera, j in group.items():
-                taken[camera].add(j)
-        for group in group_unknown(people_views, taken, self._skeleton, self._config.association):
-            result = self._triangulate(views, group, None)
-            if self._is_new_person(result, found):
-                found[self._next_id] = result
-                self._tracks.append(Track.born(self._next_id, result.keypoints.points_m, time_s))
-                self._next_id += 1
-        self._learn_noise(list(found.values()), elapsed_s)
-        return [self._person(person_id, found[person_id]) for person_id in sorted(found)]
+        self._let_sleep(time_s)
+        seen = self._gather(frame_set)
+        tracks = self._tracks
+        if tracks.active.sum() + len(seen.camera) // 2 > len(tracks.active):
+            self._grow(2 * len(tracks.active) + len(seen.camera))
+        self._run(time_s, seen, self._tracks, self._result)
+        found = np.flatnonzero(self._result.found)
+        for row in found[self._result.born[found]]:
+            self._tracks.person_id[row] = self._identify(int(row), time_s)
+        self._last_found_s[found] = time_s
+        rows = found[np.argsort(self._tracks.person_id[found])]
+        return self._people(rows, seen, self._tracks, self._result, elapsed_s)
 
-    def _view(self, frame_set: FrameSet, name: str, camera: int) -> _View:
-        observation = frame_set.observations.get(name)
-        k = len(self._skeleton)
-        if observation is None or not len(observation.detections):
-            nobody = np.zeros((0, k))
-            people = ViewPeople(self._centers[camera], np.zeros((0, k, 3)))
-            return _View(np.zeros((0, k, 2)), nobody, people)
-        keypoints = np.asarray(observation.detections.keypoints_px, np.float64)
-        confidence = np.asarray(observation.detections.confidence, np.float64)
-        rig, c = self._rig, slice(camera, camera + 1)
-        rays = world_rays(
-            keypoints.reshape(1, -1, 2),
-            rig.matrix[c],
-            rig.distortions[c],
-            rig.fisheye[c],
-            rig.T_cam_world[c],
-        ).reshape(*keypoints.shape[:2], 3)
-        sure = confidence >= self._config.association.min_confidence
-        people = ViewPeople(self._centers[camera], np.where(sure[..., None], rays, np.nan))
-        return _View(keypoints, confidence, people)
-
-    def _expectation(self, track: Track, time_s: float) -> Expectation:
-        triangulation = self._config.triangulation
-        points, sigma = track.expected(
+    def _run(self, time_s: float, seen: _Seen2D, tracks: Tracks, result: Result) -> None:
+        process_frame(
             time_s,
-            triangulation.prior_sigma_m,
-            triangulation.prior_speed_m_s,
-            self._config.tracking.max_lost_s,
+            seen.camera,
+            seen.pixels,
+            seen.confidence,
+            self._rig,
+            self._scale,
+            self._body,
+            tracks,
+            self._settings,
+            result,
         )
-        return Expectation(points, sigma)
 
-    def _triangulate(
-        self, views: list[_View], group: Group, expected: Expectation | None
-    ) -> _Found:
+    def _gather(self, frame_set: FrameSet) -> _Seen2D:
         k = len(self._skeleton)
-        keypoints = np.full((len(views), k, 2), np.nan)
-        confidence = np.zeros((len(views), k))
-        for camera, j in group.items():
-            keypoints[camera] = views[camera].keypoints_px[j]
-            confidence[camera] = views[camera].confidence[j]
-        person = ViewedPerson.from_keypoints(keypoints, confidence, self._rig)
-        config, scale = self._config.triangulation, self._noise.scale
-        mirrored = find_mirrored_views(person, self._rig, self._skeleton, config, expected, scale)
-        person = person.mirrored(mirrored, self._mirror)
-        result = triangulate_person(person, self._rig, self._skeleton, config, expected, scale)
-        return _Found(group, person, result, mirrored)
-
-    def _keypoints_found(self, found: _Found) -> int:
-        return int(np.isfinite(found.keypoints.points_m[self._association, 0]).sum())
-
-    def _is_new_person(self, candidate: _Found, found: dict[int, _Found]) -> bool:
-        tracking = self._config.tracking
-        needed = min(tracking.min_birth_keypoints, len(self._association))
-        if self._keypoints_found(candidate) < needed:
-            return False
-        points = candidate.keypoints.points_m[self._association]
-        return all(
-            mean_separation_m(points, other.keypoints.points_m[self._association])
-            >= tracking.min_separation_m
-            for other in found.values()
+        counts = np.zeros(len(self._names), np.int64)
+        pixels: list[np.ndarray] = []
+        confidence: list[np.ndarray] = []
+        for c, name in enumerate(self._names):
+            observation = frame_set.observations.get(name)
+            if observation is not None and len(observation.detections):
+                counts[c] = len(observation.detections)
+                pixels.append(observation.detections.keypoints_px)
+                confidence.append(observation.detections.confidence)
+        return _Seen2D(
+            np.repeat(np.arange(len(self._names)), counts),
+            np.cumsum(counts) - counts,
+            np.concatenate(pixels).astype(np.float64) if pixels else np.zeros((0, k, 2)),
+            np.concatenate(confidence).astype(np.float64) if confidence else np.zeros((0, k)),
         )
 
-    def _learn_noise(self, found: list[_Found], elapsed_s: float) -> None:
-        stated: list[tuple[Keypoints3D, np.ndarray]] = []
-        for one in found:
-            center = middle_of(one.keypoints.points_m)
-            sigma = keypoint_sigma_px(center, self._rig, self._skeleton, self._config.triangulation)
-            stated.append((one.keypoints, sigma))
-        self._noise = self._noise.updated(
-            stated, [one.person.confidence for one in found], self._body, elapsed_s
-        )
+    def _grow(self, rows: int) -> None:
+        self._tracks = grown_tracks(self._tracks, rows)
+        self._result = empty_result(rows, len(self._names), len(self._skeleton))
+        more = np.full(rows - len(self._last_found_s), _NEVER_S)
+        self._last_found_s = np.concatenate([self._last_found_s, more])
 
-    def _person(self, person_id: int, found: _Found) -> Person3D:
-        cameras = range(len(self._names))
-        return Person3D(
-            person_id,
-            found.keypoints,
-            tuple(found.group.get(c, -1) for c in cameras),
-            tuple(bool(found.mirrored[c]) for c in cameras),
+    def _let_sleep(self, time_s: float) -> None:
+        tracking, tracks = self._config.tracking, self._tracks
+        for row in np.flatnonzero(tracks.active).tolist():
+            if time_s - self._last_found_s[row] > tracking.max_lost_s:
+                tracks.active[row] = False
+                self._sleepers.append(
+                    Sleeper(
+                        int(tracks.person_id[row]),
+                        float(self._last_found_s[row]),
+                        middle_of(tracks.points[row]),
+                        tracks.length[row].copy(),
+                        tracks.length_count[row].copy(),
+                    )
+                )
+        self._sleepers = [s for s in self._sleepers if time_s - s.time_s <= tracking.max_sleep_s]
+
+    def _identify(self, row: int, time_s: float) -> int:
+        """The id of somebody who comes back, or a new one."""
+        tracks = self._tracks
+        sleeper = returning(
+            self._sleepers,
+            middle_of(tracks.points[row]),
+            tracks.length[row],
+            tracks.length_count[row],
+            time_s,
+            self._config.tracking,
         )
+        if sleeper is None:
+            self._next_id += 1
+            return self._next_id - 1
+        self._sleepers = [s for s in self._sleepers if s is not sleeper]
+        tracks.length[row] = sleeper.length_m
+        tracks.length_count[row] = sleeper.count
+        return sleeper.person_id
+
+    def _people(
+        self, rows: np.ndarray, seen: _Seen2D, tracks: Tracks, result: Result, elapsed_s: float
+    ) -> list[Person3D]:
+        n, c, k = len(rows), len(self._names), len(self._skeleton)
+        state = np.zeros((n, c, k), np.uint8)
+        residual, redundancy = np.zeros((n, c, k)), np.zeros((n, c, k))
+        reprojection, n_views = np.zeros((n, k)), np.zeros((n, k), np.int64)
+        noise = np.zeros((2, c))
+        rig, settings, body = self._rig, self._settings, self._body
+        account_people(
+            rows,
+            tracks.points,
+            result.group,
+            result.turned,
+            result.used,
+            seen.pixels,
+            seen.confidence,
+            body.mirror,
+            body.paired,
+            self._body_parts,
+            body.sigma_m,
+            settings.floor_px,
+            self._scale,
+            rig.center,
+            rig.focal,
+            settings.cauchy,
+            settings.min_confidence,
+            MIN_VIEWS,
+            ROBUST_SIGMAS2,
+            rig.matrix,
+            rig.distortions,
+            rig.fisheye,
+            rig.T_cam_world,
+            state,
+            residual,
+            redundancy,
+            reprojection,
+            n_views,
+            noise,
+        )
+        self._noise = self._noise.added(noise[0], noise[1], elapsed_s)
+        self._scale = self._noise.scale
+        points, covariance = tracks.points[rows], result.covariance[rows]
+        group = result.group[rows]
+        indices = np.where(group >= 0, group - seen.first, -1).tolist()
+        turned, ids = result.turned[rows].tolist(), tracks.person_id[rows].tolist()
+        return [
+            Person3D(
+                ids[i],
+                Keypoints3D(
+                    points[i],
+                    covariance[i],
+                    reprojection[i],
+                    n_views[i],
+                    state[i],
+                    residual[i],
+                    redundancy[i],
+                ),
+                tuple(indices[i]),
+                tuple(turned[i]),
+            )
+            for i in range(n)
+        ]

@@ -96,6 +96,7 @@ def run_frames(
     total: int | None,
     progress: Progress,
     stopped: Callable[[], bool],
+    watch: Callable[[FrameSet, list[Person3D]], None] | None = None,
 ) -> None:
     """Reconstructs and stores every frame set; the one loop of live and offline runs.
 
@@ -107,6 +108,7 @@ def run_frames(
         total: number of frames to come, if known.
         progress: is told after every frame.
         stopped: ends the loop after the frame at hand.
+        watch: is shown every frame with its people.
     """
     started = mark = time.perf_counter()
     for frame_set in frame_sets:
@@ -118,6 +120,8 @@ def run_frames(
         mark = time.perf_counter()
         timing.reconstruct_s += mark - now
         sink.add_frame(frame_set, people)
+        if watch is not None:
+            watch(frame_set, people)
         timing.frames += 1
         timing.people += len(people)
         progress(timing.frames, total)

@@ -17,8 +17,8 @@ from mocap.arrays import Float, Int
 from mocap.model import Keypoints3D, ViewState
 
 _LOWEST, _HIGHEST = 1.0, 4.0
-_ROBUST_SIGMAS2 = 16.0
-_MIN_VIEWS = 3
+ROBUST_SIGMAS2 = 16.0
+MIN_VIEWS = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,20 @@ class CameraNoise:
         ratio = (self.squares + self.prior_redundancy) / (self.redundancy + self.prior_redundancy)
         return np.clip(np.sqrt(ratio), _LOWEST, _HIGHEST)
 
+    def added(
+        self,
+        squares: Float[np.ndarray, " cameras"],
+        redundancy: Float[np.ndarray, " cameras"],
+        elapsed_s: float,
+    ) -> CameraNoise:
+        """Adds the sums of one frame; see `mocap.reconstruction.report_kernels.learn_noise`."""
+        keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
+        return replace(
+            self,
+            squares=self.squares * keep + squares,
+            redundancy=self.redundancy * keep + redundancy,
+        )
+
     def updated(
         self,
         people: Sequence[tuple[Keypoints3D, Float[np.ndarray, "cameras keypoints"]]],
@@ -67,13 +81,13 @@ class CameraNoise:
         keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
         squares, redundancy = self.squares * keep, self.redundancy * keep
         for (person, sigma_px), trust in zip(people, confidence, strict=True):
-            chosen = keypoints[person.n_views[keypoints] >= _MIN_VIEWS]
+            chosen = keypoints[person.n_views[keypoints] >= MIN_VIEWS]
             if len(chosen) == 0:
                 continue
             used = person.view_state[:, chosen] == ViewState.USED
             errors = np.where(used, person.residual_px[:, chosen] / sigma_px[:, chosen], 0.0) ** 2
             # Single wild keypoints are the detector's fault, not the camera's.
-            robust = 1 / (1 + errors / self.scale[:, None] ** 2 / _ROBUST_SIGMAS2)
+            robust = 1 / (1 + errors / self.scale[:, None] ** 2 / ROBUST_SIGMAS2)
             squares = squares + (robust * errors * trust[:, chosen] ** 2).sum(axis=1)
             redundancy = redundancy + person.redundancy[:, chosen].sum(axis=1)
         return replace(self, squares=squares, redundancy=redundancy)

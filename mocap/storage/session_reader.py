@@ -13,7 +13,7 @@ import numpy as np
 
 from mocap.closing import Closing
 from mocap.errors import InputError, OutputError, SessionError, valid_choices
-from mocap.files import check_input
+from mocap.files import check_input, write_atomically
 from mocap.model import (
     Detections,
     FrameSet,
@@ -33,6 +33,7 @@ from mocap.storage.hdf5 import (
     read_texts,
 )
 from mocap.storage.rig_file import rig_from_toml
+from mocap.storage.session_edits import TrackEdit, apply_edits, load_edits, log_path
 
 
 class Session(Closing):
@@ -134,11 +135,21 @@ class Session(Closing):
         """The smooth layer if there is one, else the raw one."""
         return "smooth" if "smooth" in self.layers else "raw"
 
-    def motion(self, layer: str = "raw") -> Motion:
+    @cached_property
+    def edits(self) -> tuple[TrackEdit, ...]:
+        """The user's corrections of person ids, in the order in which they were made.
+
+        Raises:
+            SessionError: the file that holds them cannot be used.
+        """
+        return load_edits(self.path, self.created_utc)
+
+    def motion(self, layer: str = "raw", *, edited: bool = True) -> Motion:
         """The 3D people.
 
         Args:
             layer: "raw", as triangulated, or "smooth", smoothed and with short gaps filled.
+            edited: with the user's corrections of person ids; else as they were recorded.
 
         Raises:
             SessionError: there is no such layer.
@@ -157,11 +168,7 @@ class Session(Closing):
             if layer == "smooth"
             else (layout.RAW_TABLE, layout.RAW)
         )
-        data = self._table(table, columns)
-        known = np.isin(data["frame"], self.frames.number)
-        data = {name: values[known] for name, values in data.items()}
-        order = np.lexsort((data["person_id"], data["frame"]))
-        data = {name: values[order] for name, values in data.items()}
+        data = self._people(table, columns, edited=edited)
         index = np.searchsorted(self.frames.number, data["frame"])
         return Motion(
             self.skeleton,
@@ -174,19 +181,33 @@ class Session(Closing):
             data["n_views"].astype(np.int64),
         )
 
-    def views(self) -> dict[str, np.ndarray]:
+    def _people(
+        self, table: str, columns: Sequence[layout.Column], *, edited: bool
+    ) -> dict[str, np.ndarray]:
+        """Rows of a table of people, ordered by frame and id, with or without corrections."""
+        data = self._table(table, columns)
+        known = np.isin(data["frame"], self.frames.number)
+        if edited and self.edits:
+            ids, kept = apply_edits(self.edits, data["frame"], data["person_id"])
+            data["person_id"] = ids
+            known &= kept
+        order = np.lexsort((data["person_id"][known], data["frame"][known]))
+        return {name: values[known][order] for name, values in data.items()}
+
+    def views(self, *, edited: bool = True) -> dict[str, np.ndarray]:
         """What each view contributed, row by row of the raw layer.
+
+        Args:
+            edited: as for `motion`.
 
         Returns:
             `frame` (P), `person_id` (P), `view_state` (P, C, K; see `ViewState`),
             `residual_px` (P, C, K), `detection_index` (P, C) and `mirrored` (P, C), ordered as
             `motion("raw")`.
         """
-        data = self._table(layout.RAW_TABLE, layout.RAW)
-        known = np.isin(data["frame"], self.frames.number)
-        order = np.lexsort((data["person_id"][known], data["frame"][known]))
+        data = self._people(layout.RAW_TABLE, layout.RAW, edited=edited)
         names = ("frame", "person_id", "view_state", "residual_px", "detection_index", "mirrored")
-        return {name: data[name][known][order] for name in names}
+        return {name: data[name] for name in names}
 
     def frame_sets(self) -> list[FrameSet]:
         """The 2D observations, grouped as they were when the session was made."""
@@ -260,3 +281,8 @@ def recover_session(source: Path, target: Path) -> None:
                 write.attrs[name] = value
             for name in read:
                 read.copy(name, write)
+    corrections = log_path(source)
+    if corrections.exists():
+        write_atomically(log_path(target), corrections.read_bytes())
+    else:
+        log_path(target).unlink(missing_ok=True)

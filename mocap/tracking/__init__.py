@@ -1,1 +1,1 @@
-"""People over time: stable ids."""
+"""People over time: prediction, update, and who comes back."""

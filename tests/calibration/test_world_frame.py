@@ -28,6 +28,7 @@ from calibration.world_frame import (
     world_from_points,
     world_from_target,
 )
+from calibration.world_frame.scale import ANKLE_TO_SHOULDER
 from mocap.errors import CalibrationError, RigError
 from mocap.geometry.rotations import matrix_from_rotvec
 from mocap.model import Rig
@@ -274,9 +275,11 @@ def test_leaning_people_do_not_tilt_a_large_floor_and_are_told():
 
 def test_stature_and_scale():
     people = _walk(HALPE_26, lift=0.0)
-    assert stature_m(people, HALPE_26)[0] == pytest.approx(1.75, rel=0.03)
-    assert scale_from_stature(2 * people, HALPE_26, 1.75) == pytest.approx(0.5, rel=0.03)
-    frame = world_from_people(RIG, 2 * people, HALPE_26, true_stature_m=1.75)
+    # Joints by anthropometry are 0.779 of the stature from ankles to shoulders, not 0.746.
+    stature = 1.75 * 0.779 / ANKLE_TO_SHOULDER
+    assert stature_m(people, HALPE_26)[0] == pytest.approx(stature, rel=0.03)
+    assert scale_from_stature(2 * people, HALPE_26, stature) == pytest.approx(0.5, rel=0.03)
+    frame = world_from_people(RIG, 2 * people, HALPE_26, true_stature_m=stature)
     assert frame.scale == pytest.approx(0.5, rel=0.03)
     assert "scale from people's height" in frame.words
     a, b = RIG.names[:2]

@@ -12,7 +12,7 @@ import pytest
 from synthetic_scene import frame_set, ring_rig, standing_person
 
 from mocap.model import Detections, FrameSet, Observation, Person3D, Rig, skeleton_by_name
-from mocap.model.config import ReconstructionConfig
+from mocap.model.config import ReconstructionConfig, TrackingConfig
 from mocap.pipeline.metrics import reconstruct_all
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.storage.observation_file import load_observations
@@ -113,11 +113,23 @@ def test_a_person_who_was_lost_for_less_than_a_second_keeps_the_id(lost_frames):
     assert [p.person_id for p in found[20]] == [i for i, who in before.items() if who == 0]
 
 
-def test_a_person_who_was_lost_for_longer_is_a_new_person():
+def test_a_person_who_comes_back_later_is_known_again():
     sets, _ = scene([standing(-1.0)], range(60), away=lambda n, p: p == 0 and 10 <= n < 45)
     found = run(sets)
     assert [p.person_id for p in found[9]] == [0]
     assert found[20] == []
+    assert [p.person_id for p in found[50]] == [0]
+
+
+def test_a_person_who_comes_back_too_late_or_from_too_far_is_a_new_person():
+    sets, _ = scene([standing(-1.0)], range(60), away=lambda n, p: p == 0 and 10 <= n < 45)
+    forgetful = ReconstructionConfig(tracking=TrackingConfig(max_lost_s=0.5, max_sleep_s=0.6))
+    reconstructor = Reconstructor(RIG, HALPE, forgetful)
+    found = [reconstructor.process(s) for s in sets]
+    assert [p.person_id for p in found[50]] == [1]
+    path = lambda t: (-2.0 if t < 1.0 else 2.0, 0.0)  # noqa: E731
+    sets, _ = scene([path], range(60), away=lambda n, p: p == 0 and 10 <= n < 45)
+    found = run(sets)
     assert [p.person_id for p in found[50]] == [1]
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mocap.model import FrameTable, Motion, skeleton_by_name
-from mocap.model.config import SmoothingConfig
-from mocap.pipeline.smooth import smooth_motion
+from mocap.model import FrameTable, Motion, Skeleton, skeleton_by_name
+from mocap.model.config import ReconstructionConfig, SmoothingConfig
+from mocap.pipeline.metrics import LIMBS, limb_deviation_m, reconstruct_all
+from mocap.pipeline.smooth import rigid_bones, smooth_motion
+from mocap.storage.observation_file import load_observations
+from mocap.storage.rig_file import load_rig
 
 COCO = skeleton_by_name("coco17")
 RATE = 60.0
@@ -161,3 +164,140 @@ def test_nobody_and_a_single_frame(frames):
     smooth = smooth_motion(raw, frame_table(np.arange(5)), config)
     assert len(smooth) == frames
     np.testing.assert_array_equal(smooth.points_m, raw.points_m)
+
+
+def walker(frames: int, seed: int, lasting: float) -> tuple[Motion, np.ndarray]:
+    """Rigid limbs that swing, with noise part of which lasts for half a second; and the truth."""
+    rng, time_s = np.random.default_rng(seed), np.arange(frames) / RATE
+    swing = np.stack([np.sin(3 * time_s), 0 * time_s, -np.cos(0.4 * np.sin(3 * time_s))], axis=1)
+    swing /= np.linalg.norm(swing, axis=1, keepdims=True)
+    truth = np.tile(np.arange(len(COCO))[:, None] * np.array([0.1, 0.0, 0.05]), (frames, 1, 1))
+    for n, (a, b) in enumerate(LIMBS):
+        truth[:, COCO.index(b)] = truth[:, COCO.index(a)] + (0.25 + 0.02 * (n % 4)) * swing
+    root = np.linalg.qr(rng.normal(size=(len(COCO), 3, 3)))[0] * np.array([0.005, 0.007, 0.012])
+    keep = np.exp(-1 / (0.5 * RATE))
+    white = rng.normal(size=truth.shape)
+    slow = rng.normal(size=truth.shape)
+    for t in range(1, frames):
+        slow[t] = keep * slow[t - 1] + np.sqrt(1 - keep**2) * slow[t]
+    noise = np.sqrt(1 - lasting) * white + np.sqrt(lasting) * slow
+    points = truth + np.einsum("kij,tkj->tki", root, noise)
+    covariance = np.tile(root @ root.transpose(0, 2, 1), (frames, 1, 1, 1))
+    motion = Motion(
+        COCO,
+        np.arange(frames),
+        time_s,
+        np.zeros(frames, np.int64),
+        points,
+        covariance,
+        np.full(points.shape[:2], 2.0),
+        np.full(points.shape[:2], 3),
+    )
+    return motion, truth
+
+
+MOVED = [COCO.index(name) for bone in LIMBS for name in bone]
+
+
+@pytest.mark.parametrize("lasting", [0.0, 0.7])
+def test_bones_are_constant_positions_better_and_the_covariance_honest(lasting):
+    errors: dict[float, float] = {}
+    inside: list[np.ndarray] = []
+    for seed in range(3):
+        raw, truth = walker(240, seed, lasting)
+        table = frame_table(np.arange(240))
+        for sigma in (0.0, 0.003):
+            smooth = smooth_motion(raw, table, SmoothingConfig(bone_sigma_m=sigma))
+            error = (smooth.points_m - truth)[:, MOVED]
+            errors[sigma] = errors.get(sigma, 0.0) + float((error**2).sum())
+            deviation = list(limb_deviation_m(smooth).values())
+            assert (max(deviation) < 0.003) == (sigma > 0)
+            if sigma:
+                spread = smooth.covariance_m2[:, MOVED]
+                solved = np.linalg.solve(spread, error[..., None])[..., 0]
+                inside.append((error * solved).sum(axis=2).ravel())
+    assert errors[0.003] < 0.9 * errors[0.0]
+    squared = np.concatenate(inside)
+    assert 0.42 < (squared < 2.366).mean() < 0.68
+    assert 0.82 < (squared < 6.251).mean() < 0.97
+
+
+def test_what_a_gap_hides_lies_within_what_the_covariance_says():
+    """Gaps of a quarter to one second; the longer, the less sure."""
+    raw, truth = walker(600, 5, 0.0)
+    points = raw.points_m.copy()
+    wrist = COCO.index("left_wrist")
+    spans = {15: 60, 30: 180, 58: 320}
+    for length, start in spans.items():
+        points[start : start + length, wrist] = np.nan
+    config = SmoothingConfig(max_gap_s=1.0)
+    smooth = smooth_motion(with_points(raw, points), frame_table(np.arange(600)), config)
+    worst = []
+    for length, start in spans.items():
+        inner = slice(start, start + length)
+        assert (smooth.n_views[inner, wrist] == 0).all()
+        error = (smooth.points_m - truth)[inner, wrist]
+        spread = smooth.covariance_m2[inner, wrist]
+        solved = np.linalg.solve(spread, error[..., None])[..., 0]
+        assert (error * solved).sum(axis=1).mean() < 11.3  # 99 %
+        worst.append(float(np.trace(spread, axis1=1, axis2=2).max()))
+    measured = np.trace(smooth.covariance_m2[5:50, wrist], axis1=1, axis2=2).max()
+    assert measured < worst[0] < worst[1] < worst[2]
+
+
+def test_a_wild_frame_of_a_session_neither_shows_nor_moves_its_neighbours():
+    raw, truth = walker(120, 7, 0.0)
+    points = raw.points_m.copy()
+    points[60, 9] += (0.0, 0.8, 0.0)
+    smooth = smooth_motion(with_points(raw, points), frame_table(np.arange(120)), SmoothingConfig())
+    assert np.linalg.norm((smooth.points_m - truth)[50:70, 9], axis=1).max() < 0.025
+
+
+def test_predictions_of_the_run_are_no_measurements_but_stay_where_nothing_else_is():
+    raw, _ = walker(120, 8, 0.0)
+    lost, points, views = raw.points_m.copy(), raw.points_m.copy(), raw.n_views.copy()
+    for span in (slice(40, 52), slice(110, 120)):
+        points[span, 0] += 0.5
+        views[span, 0] = 0
+        lost[span, 0] = np.nan
+    columns = (raw.frame, raw.time_s, raw.person_id, points, raw.covariance_m2)
+    guessed = Motion(COCO, *columns, raw.reprojection_px, views)
+    table = frame_table(np.arange(120))
+    smooth = smooth_motion(guessed, table, CONFIG)
+    expected = smooth_motion(with_points(raw, lost), table, CONFIG)
+    np.testing.assert_array_equal(smooth.points_m[:110], expected.points_m[:110])
+    assert np.isnan(expected.points_m[110:, 0]).all()
+    np.testing.assert_array_equal(smooth.points_m[110:, 0], points[110:, 0])
+    np.testing.assert_array_equal(smooth.covariance_m2[110:, 0], raw.covariance_m2[110:, 0])
+    assert (smooth.n_views[110:, 0] == 0).all()
+
+
+def test_the_rigid_bones_are_arms_and_legs_with_their_twins():
+    bones, twin = rigid_bones(COCO)
+    assert {(COCO.keypoints[a], COCO.keypoints[b]) for a, b in bones} == set(LIMBS)
+    for i, j in enumerate(twin):
+        assert [COCO.mirror[k] for k in bones[i]] == list(bones[j])
+    nothing = Skeleton("none", ("nose", "left_eye"), ("body", "body"), (), ())
+    bones, twin = rigid_bones(nothing)
+    assert bones.shape == (0, 2)
+    assert twin.shape == (0,)
+
+
+@pytest.mark.slow
+def test_bones_are_constant_on_a_real_session(shared_path):
+    """Real two-dimensional people, five cameras, four actors."""
+    shelf = shared_path("shelf_dev")
+    rig = load_rig(shelf / "calibration.toml")
+    observations = load_observations(shelf / "detections.npz")
+    sets = observations.frame_sets(rig, 25.0)[:120]
+    raw = reconstruct_all(sets, rig, observations.skeleton, ReconstructionConfig())
+    time_ns = np.array([s.time_ns for s in sets], np.int64)
+    frames = FrameTable(np.arange(120), time_ns, np.zeros((120, len(rig)), np.int64))
+    smooth = smooth_motion(raw, frames, SmoothingConfig())
+    long = [i for i in smooth.person_ids if (smooth.person_id == i).sum() > 60]
+    assert len(long) >= 2
+    for person_id in long:
+        before = np.nanmean(list(limb_deviation_m(raw.person(person_id)).values()))
+        after = np.nanmean(list(limb_deviation_m(smooth.person(person_id)).values()))
+        assert after < 0.006
+        assert after < before

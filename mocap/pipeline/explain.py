@@ -1,0 +1,414 @@
+"""Why a joint is missing or poor: what each camera had to say of it, in words.
+
+Everything follows from what a session stores: 2D people, which of them were matched, what each
+view contributed, residuals, and the rig.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from mocap.errors import InputError, valid_choices
+from mocap.geometry.kernels import world_rays
+from mocap.geometry.projection import project_points
+from mocap.model import Detections, FrameSet, Motion, Rig, Skeleton, ViewState
+from mocap.model.config import TriangulationConfig
+from mocap.reconstruction.expectation import middle_of
+from mocap.reconstruction.person import camera_centers, keypoint_sigma_px
+
+POOR_SIGMA_M = 0.03
+"""A joint whose standard deviation along its worst axis is larger is called poor."""
+
+
+class ViewReason(StrEnum):
+    """What one camera contributed to one joint, and why not more."""
+
+    USED = "used"
+    REJECTED = "rejected"
+    LOW_SCORE = "low score"
+    NOT_DETECTED = "not detected"
+    UNMATCHED = "person not matched"
+    NOBODY = "saw nobody"
+    OUTSIDE_IMAGE = "outside the image"
+    NO_FRAME = "no frame"
+
+
+class JointReason(StrEnum):
+    """What became of a joint."""
+
+    MEASURED = "measured"
+    POOR = "measured, but poor"
+    ONE_VIEW = "one view only"
+    NOT_SEEN = "no view has it"
+    PARALLEL = "rays too parallel"
+    CONTRADICTION = "views contradict each other"
+    OUTSIDE_VOLUME = "outside the capture volume"
+    PERSON_ABSENT = "person not found in this frame"
+
+
+REMEDY = {
+    JointReason.ONE_VIEW: "add or turn a camera so that a second one sees it",
+    JointReason.NOT_SEEN: "add or turn a camera, improve the light, or lower --min-confidence",
+    JointReason.PARALLEL: "move the cameras apart: these look from nearly the same direction",
+    JointReason.CONTRADICTION: "check the calibration and the synchronisation ('mocap calibrate "
+    "refine'), or add a camera that can decide",
+    JointReason.OUTSIDE_VOLUME: "enlarge the capture volume",
+    JointReason.POOR: "add a camera whose line of sight crosses the others at a wide angle",
+    JointReason.PERSON_ABSENT: "at least two cameras must see most of the body; 'mocap tracks' "
+    "joins tracks of the same person",
+}
+
+
+@dataclass(frozen=True)
+class ViewAccount:
+    """What one camera had to say of one joint.
+
+    Attributes:
+        camera: its name.
+        reason: what came of it.
+        confidence: of the 2D keypoint; NaN where there is none.
+        needed: least confidence.
+        residual_px: distance to the 3D joint; NaN where there is none.
+        sigmas: the same in standard deviations; NaN where there is none.
+        people: 2D people in the image.
+        mirrored: whether left and right of the 2D person were exchanged.
+    """
+
+    camera: str
+    reason: ViewReason
+    confidence: float = float("nan")
+    needed: float = float("nan")
+    residual_px: float = float("nan")
+    sigmas: float = float("nan")
+    people: int = 0
+    mirrored: bool = False
+
+    def sentence(self) -> str:
+        """The account in words."""
+        distance = f"{self.residual_px:.1f} px"
+        if np.isfinite(self.sigmas):
+            distance += f" ({self.sigmas:.1f} sigma)"
+        off = distance if np.isfinite(self.residual_px) else "an unknown distance"
+        words = {
+            ViewReason.USED: f"used, {off} off, score {self.confidence:.2f}",
+            ViewReason.REJECTED: f"rejected at {off}: it disagrees with the other views",
+            ViewReason.LOW_SCORE: f"low score {self.confidence:.2f}, needed {self.needed:.2f}",
+            ViewReason.NOT_DETECTED: "the person is seen, but not this joint",
+            ViewReason.UNMATCHED: f"{_people(self.people)} seen, but none matched to this person",
+            ViewReason.NOBODY: "saw nobody",
+            ViewReason.OUTSIDE_IMAGE: "the joint is outside the image",
+            ViewReason.NO_FRAME: "delivered no frame",
+        }[self.reason]
+        return f"{words} (left and right exchanged)" if self.mirrored else words
+
+
+def _people(count: int) -> str:
+    return "1 person was" if count == 1 else f"{count} people were"
+
+
+@dataclass(frozen=True)
+class JointAccount:
+    """What became of one joint of one person in one frame.
+
+    Attributes:
+        frame: frame number.
+        person_id: the person.
+        joint: name of the joint.
+        reason: what became of it.
+        predicted: whether there is a position all the same, predicted or filled in.
+        sigma_m: standard deviation along the worst axis; NaN without a position.
+        angle_deg: widest angle at which two usable rays meet; NaN with fewer than two.
+        needed_deg: least angle.
+        views: one per camera, in rig order.
+    """
+
+    frame: int
+    person_id: int
+    joint: str
+    reason: JointReason
+    predicted: bool
+    sigma_m: float
+    angle_deg: float
+    needed_deg: float
+    views: tuple[ViewAccount, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to explain."""
+        return self.reason is JointReason.MEASURED
+
+    def sentence(self) -> str:
+        """The account in words, without the cameras."""
+        words = str(self.reason)
+        if self.reason is JointReason.PARALLEL:
+            words += f": {self.angle_deg:.1f} degrees, needed {self.needed_deg:.1f}"
+        if self.predicted:
+            words += ", predicted from before and after"
+        if np.isfinite(self.sigma_m):
+            words += f", +- {1000 * self.sigma_m:.0f} mm"
+        remedy = REMEDY.get(self.reason)
+        return f"{words}; {remedy}" if remedy else words
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a session stores, as `explain_joint` needs it.
+
+    Attributes:
+        rig: the cameras.
+        skeleton: the keypoints.
+        raw: people as triangulated.
+        best: people of the best layer.
+        views: as `Session.views` gives them, row by row of `raw`.
+        frame_sets: the 2D people.
+        config: of the run.
+        volume_m: lowest and highest corner of the capture volume, if one was given.
+    """
+
+    rig: Rig
+    skeleton: Skeleton
+    raw: Motion
+    best: Motion
+    views: dict[str, np.ndarray]
+    frame_sets: Sequence[FrameSet]
+    config: TriangulationConfig
+    volume_m: tuple[Sequence[float], Sequence[float]] | None = None
+    _sets: dict[int, FrameSet] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sets", {s.number: s for s in self.frame_sets})
+
+    def frame_set(self, frame: int) -> FrameSet:
+        """The 2D people of a frame.
+
+        Raises:
+            InputError: there is no such frame.
+        """
+        if frame not in self._sets:
+            numbers = sorted(self._sets)
+            span = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+            raise InputError(f"no frame {frame} in this session; frames are {span}")
+        return self._sets[frame]
+
+
+def explain_joint(evidence: Evidence, frame: int, person_id: int, joint: str) -> JointAccount:
+    """Says what became of one joint of one person in one frame, and why.
+
+    Raises:
+        InputError: there is no such frame or person.
+        SkeletonError: there is no such joint.
+    """
+    return explain_person(evidence, frame, person_id, (joint,))[0]
+
+
+def explain_person(
+    evidence: Evidence, frame: int, person_id: int, joints: Sequence[str] | None = None
+) -> list[JointAccount]:
+    """The same for several joints, or for all; see `explain_joint`."""
+    frame_set = evidence.frame_set(frame)
+    names = evidence.skeleton.keypoints if joints is None else joints
+    chosen = [evidence.skeleton.index(name) for name in names]
+    if person_id not in {*evidence.raw.person_ids, *evidence.best.person_ids}:
+        people = valid_choices(map(str, evidence.raw.person_ids))
+        raise InputError(f"no person {person_id} in this session; the people are {people}")
+    row = _row(evidence.raw, frame, person_id)
+    shown = _row(evidence.best, frame, person_id)
+    if row is None:
+        return [_of_absent(evidence, frame_set, person_id, k, shown) for k in chosen]
+    seen = _Seen(evidence, frame_set, row)
+    return [_of_present(evidence, seen, k, shown) for k in chosen]
+
+
+def summary(evidence: Evidence, joints: Sequence[str] | None = None) -> dict[str, Counter[str]]:
+    """How often each reason holds, by joint, over all rows of the raw layer.
+
+    Args:
+        evidence: of the session.
+        joints: names; body and feet by default.
+    """
+    skeleton = evidence.skeleton
+    if joints is None:
+        joints = [skeleton.keypoints[k] for k in skeleton.indices("body", "feet")]
+    chosen = [skeleton.index(name) for name in joints]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in joints}
+    for row in range(len(evidence.raw)):
+        frame = int(evidence.raw.frame[row])
+        seen = _Seen(evidence, evidence.frame_set(frame), row)
+        shown = _row(evidence.best, frame, int(evidence.raw.person_id[row]))
+        for name, k in zip(joints, chosen, strict=True):
+            counts[name][str(_of_present(evidence, seen, k, shown).reason)] += 1
+    return counts
+
+
+def _row(motion: Motion, frame: int, person_id: int) -> int | None:
+    rows = np.flatnonzero((motion.frame == frame) & (motion.person_id == person_id))
+    return int(rows[0]) if len(rows) else None
+
+
+class _Seen:
+    """One row of the raw layer with its 2D keypoints, as the person's left and right are."""
+
+    def __init__(self, evidence: Evidence, frame_set: FrameSet, row: int) -> None:
+        rig, skeleton = evidence.rig, evidence.skeleton
+        self.row, self.frame_set = row, frame_set
+        cameras, k = len(rig), len(skeleton)
+        self.detection = evidence.views["detection_index"][row]
+        self.mirrored = evidence.views["mirrored"][row].astype(bool)
+        self.pixels, self.confidence = np.full((cameras, k, 2), np.nan), np.zeros((cameras, k))
+        mirror = np.array(skeleton.mirror)
+        for c, name in enumerate(rig.names):
+            found = _detections(frame_set, name)
+            if found is None or not 0 <= self.detection[c] < len(found):
+                continue
+            order = mirror if self.mirrored[c] else slice(None)
+            self.pixels[c] = found.keypoints_px[self.detection[c]][order]
+            self.confidence[c] = found.confidence[self.detection[c]][order]
+        arrays = rig.arrays
+        self.rays = world_rays(
+            self.pixels, arrays.matrix, arrays.distortions, arrays.fisheye, arrays.T_cam_world
+        )
+        points = evidence.raw.points_m[row]
+        known = np.isfinite(points[:, 0]).any()
+        middle = middle_of(points) if known else camera_centers(arrays).mean(axis=0)
+        self.sigma_px = keypoint_sigma_px(middle, arrays, skeleton, evidence.config)
+
+
+def _detections(frame_set: FrameSet, camera: str) -> Detections | None:
+    observation = frame_set.observations.get(camera)
+    return None if observation is None else observation.detections
+
+
+def _of_absent(
+    evidence: Evidence, frame_set: FrameSet, person_id: int, k: int, shown: int | None
+) -> JointAccount:
+    point = np.full(3, np.nan) if shown is None else evidence.best.points_m[shown, k]
+    views = tuple(_unmatched(evidence, frame_set, c, point) for c in range(len(evidence.rig)))
+    return JointAccount(
+        frame_set.number,
+        person_id,
+        evidence.skeleton.keypoints[k],
+        JointReason.PERSON_ABSENT,
+        bool(np.isfinite(point[0])),
+        _sigma_m(evidence.best, shown, k),
+        float("nan"),
+        evidence.config.min_angle_deg,
+        views,
+    )
+
+
+def _unmatched(evidence: Evidence, frame_set: FrameSet, c: int, point: np.ndarray) -> ViewAccount:
+    """Account of a camera in which nobody belongs to the person."""
+    camera = evidence.rig.names[c]
+    found = _detections(frame_set, camera)
+    if found is None:
+        return ViewAccount(camera, ViewReason.NO_FRAME)
+    if np.isfinite(point[0]) and not _inside(evidence.rig, c, point):
+        return ViewAccount(camera, ViewReason.OUTSIDE_IMAGE, people=len(found))
+    reason = ViewReason.UNMATCHED if len(found) else ViewReason.NOBODY
+    return ViewAccount(camera, reason, people=len(found))
+
+
+def _inside(rig: Rig, c: int, point: np.ndarray) -> bool:
+    arrays = rig.arrays
+    pixel, depth = project_points(
+        point[None],
+        arrays.matrix[c],
+        arrays.distortions[c],
+        bool(arrays.fisheye[c]),
+        arrays.T_cam_world[c],
+    )
+    width, height = rig[rig.names[c]].intrinsics.size
+    x, y = pixel[0]
+    return bool(depth[0] > 0 and -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)
+
+
+def _of_present(evidence: Evidence, seen: _Seen, k: int, shown: int | None) -> JointAccount:
+    raw, config, row = evidence.raw, evidence.config, seen.row
+    n_views = int(raw.n_views[row, k])
+    measured = bool(np.isfinite(raw.points_m[row, k, 0])) and n_views > 0
+    best = np.full(3, np.nan) if shown is None else evidence.best.points_m[shown, k]
+    point = raw.points_m[row, k] if measured else best
+    views = tuple(_of_view(evidence, seen, c, k, point) for c in range(len(evidence.rig)))
+    usable = [c for c, v in enumerate(views) if v.reason in (ViewReason.USED, ViewReason.REJECTED)]
+    angle = _widest_angle_deg(seen.rays[usable, k])
+    sigma = _sigma_m(evidence.best, shown, k) if shown is not None else _sigma_m(raw, row, k)
+    predicted = not measured and bool(np.isfinite([point[0], raw.points_m[row, k, 0]]).any())
+    if measured:
+        reason = JointReason.MEASURED
+        if n_views == 1:
+            reason = JointReason.ONE_VIEW
+        elif sigma > POOR_SIGMA_M:
+            reason = JointReason.POOR
+    elif not usable:
+        reason = JointReason.NOT_SEEN
+    elif len(usable) == 1:
+        reason = JointReason.ONE_VIEW
+    elif angle < config.min_angle_deg:
+        reason = JointReason.PARALLEL
+    else:
+        reason = JointReason.CONTRADICTION
+    if evidence.volume_m is not None and np.isfinite(point[0]):
+        low, high = np.asarray(evidence.volume_m[0]), np.asarray(evidence.volume_m[1])
+        if ((point < low) | (point > high)).any():
+            reason = JointReason.OUTSIDE_VOLUME
+    return JointAccount(
+        int(raw.frame[row]),
+        int(raw.person_id[row]),
+        evidence.skeleton.keypoints[k],
+        reason,
+        predicted,
+        sigma,
+        angle,
+        config.min_angle_deg,
+        views,
+    )
+
+
+def _of_view(evidence: Evidence, seen: _Seen, c: int, k: int, point: np.ndarray) -> ViewAccount:
+    if seen.detection[c] < 0:
+        return _unmatched(evidence, seen.frame_set, c, point)
+    camera = evidence.rig.names[c]
+    found = _detections(seen.frame_set, camera)
+    confidence = float(seen.confidence[c, k])
+    state = int(evidence.views["view_state"][seen.row, c, k])
+    residual = float(evidence.views["residual_px"][seen.row, c, k])
+    if confidence <= 0:
+        reason = ViewReason.NOT_DETECTED
+        if np.isfinite(point[0]) and not _inside(evidence.rig, c, point):
+            reason = ViewReason.OUTSIDE_IMAGE
+    elif state == ViewState.USED:
+        reason = ViewReason.USED
+    elif confidence < evidence.config.min_confidence:
+        reason = ViewReason.LOW_SCORE
+    else:
+        reason = ViewReason.REJECTED
+    return ViewAccount(
+        camera,
+        reason,
+        confidence if confidence > 0 else float("nan"),
+        evidence.config.min_confidence,
+        residual,
+        residual / float(seen.sigma_px[c, k]),
+        0 if found is None else len(found),
+        bool(seen.mirrored[c]),
+    )
+
+
+def _widest_angle_deg(rays: np.ndarray) -> float:
+    """Largest angle between two lines along unit rays, degrees."""
+    rays = rays[np.isfinite(rays[:, 0])]
+    if len(rays) < 2:
+        return float("nan")
+    cosine = np.abs(rays @ rays.T)[np.triu_indices(len(rays), 1)]
+    return float(np.degrees(np.arccos(np.clip(cosine.min(), 0.0, 1.0))))
+
+
+def _sigma_m(motion: Motion, row: int | None, k: int) -> float:
+    if row is None or not np.isfinite(motion.covariance_m2[row, k]).all():
+        return float("nan")
+    return float(np.sqrt(np.linalg.eigvalsh(motion.covariance_m2[row, k])[-1]))

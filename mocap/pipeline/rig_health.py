@@ -1,0 +1,384 @@
+"""Tells, while a session runs, when a camera was bumped or its clock drifts away.
+
+Each camera's 2D keypoints are compared with where the *other* cameras together place them. In bins
+of half a second a small model is fitted to these residuals: a shift of the whole image, and a delay
+(residuals along the keypoints' motion). A bumped camera is a lasting step of the shift against its
+own past, a drifting clock a growing delay. A detector's errors change with pose and place as well,
+but not for good, and the spread of the past bins says by how much: a change must exceed that
+several times, in every bin of two seconds, before anything is said. Nothing looks further ahead.
+
+Limits: at least three cameras must see the same people; a camera that moves along its line of sight
+shifts nothing; and with three cameras the culprit is the one that disagrees most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from mocap.geometry.projection import project_points, projection_jacobian
+from mocap.model import FrameSet, Person3D, Rig, Skeleton, ViewState
+
+SAMPLE_S = 0.1
+BIN_S = 0.5
+CONFIRM_BINS = 4
+SLOW_BINS = 10
+MIN_REFERENCE_BINS = 8
+REFERENCE_BINS = 120
+MIN_POINTS = 30
+BORDER_SHARE = 0.04
+"""Keypoints this near to the edge of the image are cut off or guessed, and do not count."""
+SPREADS = 5.0
+"""So many spreads of the past each bin must be off; half as many when `SLOW_BINS` of them are."""
+RIVAL_RATIO = 1.3
+"""Without the culprit the other cameras disagree less than without any other, by this factor."""
+RIVAL_RATIO_OF_THREE = 3.0
+MIN_SHIFT_RAD = 0.0025
+MIN_SHIFT_PX = 2.5
+MIN_DELAY_FRAMES = 0.5
+_FLOOR_PX = 0.5
+_CAUCHY_PX = 12.0
+_MIN_CONFIDENCE = 0.3
+
+
+@dataclass(frozen=True)
+class RigEvent:
+    """A camera that is no longer as it was calibrated.
+
+    Attributes:
+        camera: its name.
+        kind: `moved` or `clock`.
+        time_s: on the session clock: when it happened; of a drift, when it was noticed.
+        shift_px: by which the image moved, right and down; 0 for `clock`.
+        angle_deg: the turn of the camera that explains the shift.
+        distance_m: the move of the camera that explains it instead.
+        delay_s: how late the camera is against before; 0 for `moved`.
+        drift_ppm: by how much its clock runs slow, parts per million; 0 for `moved`.
+        rivals: cameras that may have moved instead: without them the rest agree nearly as well.
+    """
+
+    camera: str
+    kind: Literal["moved", "clock"]
+    time_s: float
+    shift_px: tuple[float, float] = (0.0, 0.0)
+    angle_deg: float = 0.0
+    distance_m: float = 0.0
+    delay_s: float = 0.0
+    drift_ppm: float = 0.0
+    rivals: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """The event in words."""
+        if self.kind == "moved":
+            x, y = self.shift_px
+            ways = [f"{abs(x):.0f} px to the {'right' if x > 0 else 'left'}"] if abs(x) >= 1 else []
+            ways += [f"{abs(y):.0f} px {'down' if y > 0 else 'up'}"] if abs(y) >= 1 else []
+            who = " or ".join((self.camera, *self.rivals))
+            return (
+                f"camera {who} was moved at {self.time_s:.1f} s: its image went "
+                f"{' and '.join(ways)}, as if turned by {self.angle_deg:.1f} degrees or moved by "
+                f"{1000 * self.distance_m:.0f} mm"
+            )
+        late = "late" if self.delay_s > 0 else "early"
+        return (
+            f"the clock of camera {self.camera} drifts: at {self.time_s:.1f} s it was "
+            f"{1000 * abs(self.delay_s):.0f} ms {late} ({self.drift_ppm:+.0f} ppm)"
+        )
+
+    def remedy(self, session: str) -> str:
+        """The command that solves the rig again from the event on."""
+        offsets = " --offsets" if self.kind == "clock" else ""
+        return (
+            f"mocap calibrate refine {session} --after-s {self.time_s:.1f}{offsets} --out RIG.toml"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For the summary of a session."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> RigEvent:
+        """The event from the summary of a session."""
+        lists: dict[str, Any] = {name: tuple(stored[name]) for name in ("shift_px", "rivals")}
+        return cls(**{**stored, **lists})
+
+
+@dataclass(frozen=True)
+class _Bin:
+    """What half a second says of one camera: shift, delay, and how well the delay is known."""
+
+    time_s: float
+    shift_px: np.ndarray
+    delay_s: float
+    delay_sigma_s: float
+    rest_px2: float
+    """Median squared disagreement of the other cameras among themselves."""
+
+
+@dataclass
+class _Past:
+    """One camera over time."""
+
+    bins: list[_Bin] = field(default_factory=list)
+    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    distances_m: list[float] = field(default_factory=list)
+    moved: bool = False
+    late: bool = False
+
+
+class RigHealth:
+    """Watches the rig frame by frame.
+
+    Args:
+        rig: the cameras.
+        skeleton: the keypoints.
+    """
+
+    def __init__(self, rig: Rig, skeleton: Skeleton) -> None:
+        self._rig = rig
+        self._arrays = rig.arrays
+        self._focal = np.array([camera.intrinsics.focal_px for camera in rig])
+        self._size = np.array([camera.intrinsics.size for camera in rig], float)
+        self._body = np.array(skeleton.indices("body", "feet"), np.int64)
+        self._mirror = np.array(skeleton.mirror)
+        self._past = [_Past() for _ in rig]
+        self._before: dict[int, tuple[float, np.ndarray]] = {}
+        self._sampled_s = -np.inf
+        self._bin_start_s: float | None = None
+        self._steps: list[float] = []
+        self._last_s: float | None = None
+        self._events: list[RigEvent] = []
+
+    @property
+    def events(self) -> tuple[RigEvent, ...]:
+        """What happened so far, in order of time."""
+        return tuple(sorted(self._events, key=lambda event: event.time_s))
+
+    def watch(self, frame_set: FrameSet, people: Sequence[Person3D]) -> None:
+        """Takes one frame with its people; frames come in order of time."""
+        if len(self._rig) < 3:
+            return
+        time_s = frame_set.time_ns * 1e-9
+        if self._last_s is not None and len(self._steps) < 200:
+            self._steps.append(time_s - self._last_s)
+        self._last_s = time_s
+        if time_s - self._sampled_s < SAMPLE_S - 1e-6:
+            return
+        self._sampled_s = time_s
+        if self._bin_start_s is None:
+            self._bin_start_s = time_s
+        if time_s - self._bin_start_s >= BIN_S:
+            self._close_bin(self._bin_start_s)
+            self._bin_start_s = time_s
+        now: dict[int, tuple[float, np.ndarray]] = {}
+        for person in people:
+            points = person.keypoints.points_m[self._body]
+            before = self._before.get(person.person_id)
+            if before is not None and time_s - before[0] < 3 * SAMPLE_S:
+                velocity = (points - before[1]) / (time_s - before[0])
+                self._add(frame_set, person, points, velocity)
+            now[person.person_id] = (time_s, points)
+        self._before = now
+
+    def _add(
+        self, frame_set: FrameSet, person: Person3D, points: np.ndarray, velocity: np.ndarray
+    ) -> None:
+        """Notes the residual of every view against all the others."""
+        cameras, k = len(self._rig), len(self._body)
+        residual, seen = np.full((cameras, k, 2), np.nan), np.zeros((cameras, k), bool)
+        jacobian = np.zeros((cameras, k, 2, 3))
+        arrays = self._arrays
+        for c, name in enumerate(self._rig.names):
+            observation, index = frame_set.observations.get(name), person.detection_index[c]
+            if observation is None or not 0 <= index < len(observation.detections):
+                continue
+            order = self._mirror[self._body] if person.mirrored[c] else self._body
+            pixels = observation.detections.keypoints_px[index][order].astype(float)
+            trust = observation.detections.confidence[index][order]
+            lens = (arrays.matrix[c], arrays.distortions[c], bool(arrays.fisheye[c]))
+            projected, depth = project_points(points, *lens, arrays.T_cam_world[c])
+            jacobian[c] = projection_jacobian(points, *lens, arrays.T_cam_world[c])
+            residual[c] = pixels - projected
+            margin = BORDER_SHARE * self._size[c]
+            inside = ((pixels > margin) & (pixels < self._size[c] - margin)).all(axis=1)
+            seen[c] = inside & (trust >= _MIN_CONFIDENCE) & np.isfinite(residual[c]).all(axis=1)
+            self._past[c].distances_m.append(float(np.nanmedian(depth)) if seen[c].any() else 0.0)
+        used = seen & (person.keypoints.view_state[:, self._body] == ViewState.USED)
+        # A camera known to be off says nothing of the others.
+        used &= ~np.array([past.moved or past.late for past in self._past])[:, None]
+        scale = self._focal[:, None] ** -2.0 * used
+        safe_j = np.where(used[..., None, None], jacobian, 0.0)
+        safe_r = np.where(used[..., None], residual, 0.0)
+        information = np.einsum("ckpi,ckpj,ck->ckij", safe_j, safe_j, scale)
+        gradient = np.einsum("ckpi,ckp,ck->cki", safe_j, safe_r, scale)
+        total_i, total_g, count = information.sum(0), gradient.sum(0), used.sum(0)
+        for c in range(cameras):
+            chosen = seen[c] & (count - used[c] >= 2) & np.isfinite(velocity[:, 0])
+            if not chosen.any():
+                continue
+            others = (total_i - information[c])[chosen]
+            # Two cameras in line do not place a point: a weak prior of a metre at this distance.
+            others += 1e-4 * np.trace(others, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+            step = np.linalg.solve(others, (total_g - gradient[c])[chosen][..., None])[..., 0]
+            j = jacobian[c][chosen]
+            left_out = residual[c][chosen] - np.einsum("kpi,ki->kp", j, step)
+            speed = np.einsum("kpi,ki->kp", j, velocity[chosen])
+            among = safe_r[:, chosen] - np.einsum("ckpi,ki->ckp", safe_j[:, chosen], step)
+            among = np.where(used[:, chosen, None], among, 0.0)
+            among[c] = 0.0
+            rest = (among**2).sum(axis=(0, 2)) / (2 * (count - used[c])[chosen] - 3)
+            self._past[c].rows.append((left_out, speed, rest))
+
+    def _close_bin(self, start_s: float) -> None:
+        for past in self._past:
+            if past.rows:
+                residual, speed, rest = (
+                    np.concatenate([row[i] for row in past.rows]) for i in range(3)
+                )
+                if len(residual) >= MIN_POINTS:
+                    past.bins.append(_fit(start_s, residual, speed, float(np.median(rest))))
+            past.rows = []
+            past.distances_m = past.distances_m[-100:]
+        self._look_for_moves()
+        self._look_for_clocks()
+
+    def _look_for_moves(self) -> None:
+        found = [(c, confirm) for c in range(len(self._past)) if (confirm := self._step_of(c))]
+        if not found:
+            return
+        confirm = max(n for _, n in found)
+        rest = {c: self._rest_px2(c, confirm) for c in range(len(self._past))}
+        culprit = min((c for c, _ in found), key=lambda c: rest[c])
+        # Two cameras that are left agree by themselves along their common plane.
+        ratio = RIVAL_RATIO if len(rest) > 3 else RIVAL_RATIO_OF_THREE
+        rivals = [c for c in rest if c != culprit and rest[c] < ratio * rest[culprit]]
+        past = self._past[culprit]
+        confirm = dict(found)[culprit]
+        shift = np.array([b.shift_px for b in past.bins[-REFERENCE_BINS:]])
+        step = np.median(shift[-confirm:], axis=0) - np.median(shift[:-confirm], axis=0)
+        size = float(np.linalg.norm(step)) / self._focal[culprit]
+        distances = [d for d in past.distances_m if d > 0]
+        depth = float(np.median(distances)) if distances else 0.0
+        past.moved = True
+        self._events.append(
+            RigEvent(
+                self._rig.names[culprit],
+                "moved",
+                past.bins[-confirm].time_s,
+                (float(step[0]), float(step[1])),
+                float(np.degrees(np.arctan(size))),
+                size * depth,
+                rivals=tuple(self._rig.names[c] for c in rivals),
+            )
+        )
+        # What the others showed meanwhile was this camera's doing.
+        self._forget_latest(culprit, confirm)
+
+    def _step_of(self, c: int) -> int:
+        """In how many of the latest bins a camera is off against its past; 0 if it is not."""
+        past = self._past[c]
+        for confirm, spreads in ((CONFIRM_BINS, SPREADS), (SLOW_BINS, 0.5 * SPREADS)):
+            if past.moved or len(past.bins) < MIN_REFERENCE_BINS + confirm:
+                continue
+            shift = np.array([b.shift_px for b in past.bins[-REFERENCE_BINS:]])
+            reference, latest = shift[:-confirm], shift[-confirm:]
+            middle = np.median(reference, axis=0)
+            spread = 1.4826 * np.median(np.abs(reference - middle), axis=0)
+            # Few bins have not seen all that people do.
+            spread = np.maximum(spread, _FLOOR_PX) * (1 + 4 / len(reference))
+            step = np.median(latest, axis=0) - middle
+            size = float(np.linalg.norm(step))
+            way = step / max(size, 1e-9)
+            # The spread along the step, not across it, decides.
+            along, spread_along = (latest - middle) @ way, float(np.linalg.norm(spread * way))
+            least = max(MIN_SHIFT_PX, MIN_SHIFT_RAD * self._focal[c])
+            if size >= least and along.min() >= spreads * spread_along:
+                return confirm
+        return 0
+
+    def _rest_px2(self, c: int, confirm: int) -> float:
+        """How much the others disagree without a camera, lately."""
+        latest = [b.rest_px2 for b in self._past[c].bins[-confirm:]]
+        return float(np.median(latest)) if latest else float("inf")
+
+    def _forget_latest(self, culprit: int, confirm: int) -> None:
+        for c, other in enumerate(self._past):
+            if c != culprit:
+                del other.bins[max(len(other.bins) - confirm - 1, 0) :]
+
+    def _look_for_clocks(self) -> None:
+        frame_s = float(np.median(self._steps)) if self._steps else 1 / 30
+        best: tuple[float, int, RigEvent] | None = None
+        for c, past in enumerate(self._past):
+            known = [b for b in past.bins if b.delay_sigma_s < 0.5 * frame_s]
+            if past.moved or past.late or len(known) < MIN_REFERENCE_BINS + 2 * CONFIRM_BINS:
+                continue
+            time_s = np.array([b.time_s for b in known])
+            delay = np.array([b.delay_s for b in known])
+            first, last = delay[:MIN_REFERENCE_BINS], delay[-2 * CONFIRM_BINS :]
+            slope, level = _line(time_s, delay)
+            spread = 1.4826 * float(np.median(np.abs(delay - (slope * time_s + level))))
+            change = slope * float(time_s[-1] - time_s[0])
+            # Standard error of the change; neighbouring bins err alike, two of them as one.
+            error = max(spread, 0.02 * frame_s) * np.sqrt(12 * 2 / len(delay))
+            shown = float(np.median(last) - np.median(first)) * np.sign(change)
+            if abs(change) < max(MIN_DELAY_FRAMES * frame_s, SPREADS * error):
+                continue
+            if shown < 0.5 * abs(change):
+                continue
+            event = RigEvent(
+                self._rig.names[c],
+                "clock",
+                float(time_s[-1]),
+                delay_s=change,
+                drift_ppm=1e6 * slope,
+            )
+            if best is None or abs(change) > best[0]:
+                best = abs(change), c, event
+        if best is not None:
+            self._past[best[1]].late = True
+            self._events.append(best[2])
+            for c, other in enumerate(self._past):
+                if c != best[1]:
+                    # Their delays were measured against it.
+                    other.bins = [replace(b, delay_sigma_s=np.inf) for b in other.bins]
+
+
+def _fit(time_s: float, residual: np.ndarray, speed: np.ndarray, rest_px2: float) -> _Bin:
+    """Shift and delay of one bin: least squares with Cauchy weights.
+
+    A camera that is late by d shows where the keypoints were d ago: residual = shift - d speed.
+    """
+    n = len(residual)
+    design = np.zeros((n, 2, 3))
+    design[:, 0, 0] = design[:, 1, 1] = 1
+    design[:, :, 2] = -speed
+    solution = np.concatenate([np.median(residual, axis=0), [0.0]])
+    covariance = np.eye(3)
+    for _ in range(8):
+        error = residual - design @ solution
+        squared = (error**2).sum(axis=1)
+        scale = max(float(np.median(squared)) / 1.386, _FLOOR_PX**2)
+        weight = 1 / (1 + squared / min(4 * scale, _CAUCHY_PX**2))
+        matrix = np.einsum("npi,npj,n->ij", design, design, weight) + np.diag([0, 0, 1e-3])
+        covariance = scale * np.linalg.inv(matrix)
+        solution = np.linalg.solve(matrix, np.einsum("npi,np,n->i", design, residual, weight))
+    # Neighbouring samples of one keypoint err alike.
+    sigma = float(np.sqrt(5 * covariance[2, 2]))
+    return _Bin(time_s, solution[:2], float(solution[2]), sigma, rest_px2)
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and level of the line of least absolute deviations, by reweighting."""
+    design = np.stack([x, np.ones(len(x))], axis=1)
+    weight = np.ones(len(x))
+    slope, level = 0.0, 0.0
+    for _ in range(10):
+        root = np.sqrt(weight)
+        slope, level = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
+        error = np.abs(y - slope * x - level)
+        weight = 1 / np.maximum(error, 1e-4)
+    return float(slope), float(level)

@@ -1,0 +1,248 @@
+"""Compiled account of a person's keypoints: residuals in pixels, state of each view, redundancy."""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mocap.geometry.kernels import project_point, project_point_jacobian
+from mocap.geometry.ray_space import invert_packed
+
+NEAREST_DEPTH_M = 0.3
+"""As in `mocap.reconstruction.person`."""
+ABSENT, MISSING, REJECTED, USED = 0, 1, 2, 3
+"""The values of `mocap.model.ViewState`."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def account(
+    points,
+    group,
+    turned,
+    used,
+    pixels,
+    conf,
+    mirror,
+    paired,
+    sigma,
+    cauchy,
+    min_confidence,
+    matrix,
+    distortions,
+    fisheye,
+    T,
+    state,
+    residual,
+    redundancy,
+    reprojection,
+    n_views,
+):
+    """Says what each view contributed to each keypoint of one person.
+
+    Takes:
+        points: (K, 3), NaN for unknown.
+        group: (C) 2D person of each camera, -1 for none; turned: (C) left and right exchanged.
+        used: (C, K) which views were used.
+        pixels, conf: (P, K, 2), (P, K) all 2D people.
+        mirror, paired: the skeleton's pairs.
+        sigma: (C, K) noise in pixels.
+        cauchy: sigmas at which a view counts half; min_confidence: below it a keypoint is missing.
+        matrix, distortions, fisheye, T: the cameras.
+        state, residual, redundancy: (C, K) results; reprojection, n_views: (K) results.
+    """
+    cameras, count = used.shape
+    h, cov = np.zeros(6), np.zeros((3, 3))
+    own = np.zeros((cameras, 6))
+    jacobian = np.zeros((2, 3))
+    is_paired = np.zeros(count, np.bool_)
+    for k in paired:
+        is_paired[k] = True
+    for k in range(count):
+        h[:] = 0.0
+        total, weight, n = 0.0, 0.0, 0
+        known = math.isfinite(points[k, 0])
+        for c in range(cameras):
+            state[c, k] = ABSENT
+            residual[c, k] = math.nan
+            redundancy[c, k] = 0.0
+            j = group[c]
+            if j < 0:
+                continue
+            source = mirror[k] if turned[c] and is_paired[k] else k
+            w = conf[j, source]
+            if not w >= min_confidence or w <= 0:
+                state[c, k] = MISSING
+                continue
+            state[c, k] = USED if used[c, k] and known else REJECTED
+            if not known:
+                continue
+            u, v, _ = project_point(points[k], c, matrix, distortions, fisheye, T)
+            du, dv = u - pixels[j, source, 0], v - pixels[j, source, 1]
+            r2 = du * du + dv * dv
+            residual[c, k] = math.sqrt(r2)
+            if not used[c, k]:
+                continue
+            n += 1
+            s2 = sigma[c, k] * sigma[c, k]
+            w = w * w / s2 / (1 + r2 / s2 / (cauchy * cauchy))
+            total += w * r2
+            weight += w
+            project_point_jacobian(points[k], c, matrix, distortions, fisheye, T, jacobian)
+            a, b = jacobian[0], jacobian[1]
+            o = own[c]
+            o[0] = w * (a[0] * a[0] + b[0] * b[0])
+            o[1] = w * (a[0] * a[1] + b[0] * b[1])
+            o[2] = w * (a[0] * a[2] + b[0] * b[2])
+            o[3] = w * (a[1] * a[1] + b[1] * b[1])
+            o[4] = w * (a[1] * a[2] + b[1] * b[2])
+            o[5] = w * (a[2] * a[2] + b[2] * b[2])
+            for i in range(6):
+                h[i] += o[i]
+        n_views[k] = n
+        reprojection[k] = math.sqrt(total / weight) if n > 0 else math.nan
+        if n < 2:
+            continue
+        invert_packed(h, cov)
+        for c in range(cameras):
+            if state[c, k] == USED:
+                o = own[c]
+                trace = o[0] * cov[0, 0] + o[3] * cov[1, 1] + o[5] * cov[2, 2]
+                trace += 2 * (o[1] * cov[0, 1] + o[2] * cov[0, 2] + o[4] * cov[1, 2])
+                redundancy[c, k] = min(max(2 - trace, 0.0), 2.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def learn_noise(
+    state, residual, redundancy, n_views, sigma, scale, conf, body, least, robust2, out
+):
+    """Adds one person's weighted squared residuals and redundancies per camera to out (2, C).
+
+    Takes:
+        state, residual, redundancy, n_views: as `account` gives them.
+        sigma: (C, K) noise as the configuration states it, pixels; scale: (C) as learnt.
+        conf: (C, K) confidence of the keypoints of this person.
+        body: keypoints to learn from; least: views that such a keypoint needs.
+        robust2: squared sigmas at which a residual counts half.
+        out: squares and redundancy, changed.
+    """
+    for c in range(len(scale)):
+        for k in body:
+            if n_views[k] < least:
+                continue
+            out[1, c] += redundancy[c, k]
+            if state[c, k] == USED:
+                e = residual[c, k] / sigma[c, k]
+                e = e * e
+                weight = 1 / (1 + e / (scale[c] * scale[c]) / robust2)
+                out[0, c] += weight * e * conf[c, k] * conf[c, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def account_people(
+    rows,
+    points,
+    group,
+    turned,
+    used,
+    pixels,
+    conf,
+    mirror,
+    paired,
+    body,
+    chosen_sigma_m,
+    floor_px,
+    scale,
+    centers,
+    focal,
+    cauchy,
+    min_confidence,
+    least,
+    robust2,
+    matrix,
+    distortions,
+    fisheye,
+    T,
+    state,
+    residual,
+    redundancy,
+    reprojection,
+    n_views,
+    noise,
+):
+    """`account` and `learn_noise` for the people in the rows of the tracks that were found.
+
+    Takes:
+        rows: (N) the rows; all of `points`, `group`, `turned`, `used` by row.
+        chosen_sigma_m: (K) noise on the body, metres; floor_px: pixels.
+        scale, centers, focal: of the cameras.
+        least, robust2: see `learn_noise`; noise: (2, C) its result.
+        state, residual, redundancy, reprojection, n_views: results, by position in `rows`.
+    """
+    cameras, count = used.shape[1], used.shape[2]
+    stated, scaled = np.zeros((cameras, count)), np.zeros((cameras, count))
+    own = np.zeros((cameras, count))
+    is_paired = np.zeros(count, np.bool_)
+    for k in paired:
+        is_paired[k] = True
+    middle = np.zeros(3)
+    for n in range(len(rows)):
+        m = rows[n]
+        middle[:] = 0.0
+        found = 0
+        for k in range(count):
+            if math.isfinite(points[m, k, 0]):
+                found += 1
+                for i in range(3):
+                    middle[i] += points[m, k, i]
+        for i in range(3):
+            middle[i] /= max(found, 1)
+        for c in range(cameras):
+            depth = 0.0
+            for i in range(3):
+                depth += (middle[i] - centers[c, i]) ** 2
+            depth = max(math.sqrt(depth), NEAREST_DEPTH_M)
+            j = group[m, c]
+            for k in range(count):
+                stated[c, k] = math.hypot(floor_px, focal[c] / depth * chosen_sigma_m[k])
+                scaled[c, k] = scale[c] * stated[c, k]
+                source = mirror[k] if turned[m, c] and is_paired[k] else k
+                own[c, k] = conf[j, source] if j >= 0 else 0.0
+        account(
+            points[m],
+            group[m],
+            turned[m],
+            used[m],
+            pixels,
+            conf,
+            mirror,
+            paired,
+            scaled,
+            cauchy,
+            min_confidence,
+            matrix,
+            distortions,
+            fisheye,
+            T,
+            state[n],
+            residual[n],
+            redundancy[n],
+            reprojection[n],
+            n_views[n],
+        )
+        learn_noise(
+            state[n],
+            residual[n],
+            redundancy[n],
+            n_views[n],
+            stated,
+            scale,
+            own,
+            body,
+            least,
+            robust2,
+            noise,
+        )
