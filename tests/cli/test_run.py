@@ -27,6 +27,10 @@ def arguments(scene: Scene, out: Path, *more: object) -> list[object]:
     ]
 
 
+ALLOWED_M = 0.03
+"""Until the bones of a person are learnt those of an average adult have a say."""
+
+
 def error_m(session: Session, truth: np.ndarray) -> float:
     raw = session.motion("raw")
     assert raw.person_ids == (0,)
@@ -47,7 +51,7 @@ def test_a_run_from_videos(scene: Scene, out: Path, mocap) -> None:
             session.frames.camera_frame, np.tile(np.arange(scene.frames)[:, None], 3)
         )
         assert session.layers == ("raw", "smooth")
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
         assert session.config["detector"] == SCRIPTED
         assert session.config["videos"] == [str(scene.videos)]
         assert session.summary["workers"]["cam1"]["frames"] == scene.frames
@@ -59,7 +63,7 @@ def test_a_subset_of_the_cameras_in_the_order_asked_for(scene: Scene, out: Path,
     assert mocap(*arguments(scene, out), "--cameras", "cam2", "cam0").code == 0
     with Session(out) as session:
         assert set(session.rig.names) == {"cam0", "cam2"}
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
 
 
 def test_videos_that_are_named_one_by_one(scene: Scene, out: Path, mocap) -> None:
@@ -78,7 +82,7 @@ def test_videos_that_are_named_one_by_one(scene: Scene, out: Path, mocap) -> Non
     assert mocap(*line).code == 0
     with Session(out) as session:
         assert session.rig.names == ("cam0", "cam1", "cam2")
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
 
 
 def test_a_run_from_observations(scene: Scene, out: Path, mocap) -> None:
@@ -87,7 +91,7 @@ def test_a_run_from_observations(scene: Scene, out: Path, mocap) -> None:
     assert mocap(*line, "--fps", 25).code == 0
     with Session(out) as session:
         assert session.frames.rate_hz == pytest.approx(25)
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
     assert mocap(*line, "--overwrite").code == 0
     with Session(out) as session:
         assert session.frames.rate_hz == pytest.approx(30)
@@ -119,7 +123,7 @@ def test_videos_of_different_length_on_request(
         assert len(session.frames) == frames
         assert (session.frames.camera_frame[:12] >= 0).all()
         assert (session.frames.camera_frame[12:, 2] == -1).all()
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
 
 
 def test_a_worker_that_is_killed_costs_nothing(scene: Scene, out: Path, mocap, monkeypatch) -> None:
@@ -147,7 +151,7 @@ def test_a_camera_that_is_lost_costs_one_view(scene: Scene, out: Path, mocap, mo
         assert session.status == STATUS_COMPLETE
         assert len(session.frames) == scene.frames
         assert (session.frames.camera_frame[:, 1] >= 0).tolist() == [True] * 5 + [False] * 7
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
     assert "camera cam1: lost after 5 frames (RuntimeError" in mocap("info", out).out
 
 
@@ -177,7 +181,7 @@ def test_too_few_cameras_end_the_run_but_not_the_session(
     with Session(out) as session:
         assert session.status == STATUS_INTERRUPTED
         assert 5 <= len(session.frames) <= 8
-        assert error_m(session, scene.truth) < 1e-3
+        assert error_m(session, scene.truth) < ALLOWED_M
     assert mocap("export", out, "--format", "npz", "--out", out.parent / "npz").code == 0
 
 
