@@ -90,7 +90,7 @@ def _cameras(evidence: Evidence) -> Table:
     uncertainty = camera_uncertainty(solution)
     table = Table(box=None, pad_edge=False)
     table.add_column("camera")
-    for column in ("views", "error px", "focal px", "late ms", "x y z m", "+- mm", "+- deg"):
+    for column in ("views", "px", "focal px", "late ms", "x y z m", "+- mm", "+- deg"):
         table.add_column(column, justify="right", no_wrap=True)
     for c, camera in enumerate(evidence.rig):
         sigma = solution.lens_sigma[c].get("fx")
