@@ -47,9 +47,9 @@ class TriangulationConfig:
     """Distance, in standard deviations, at which the weight of a view has fallen to one half."""
     min_angle_deg: float = 2.0
     """At least two of the rays used must meet at no smaller angle."""
-    sigma_body_m: float = 0.025
+    sigma_body_m: float = 0.018
     """Standard deviation of body and foot keypoints, metres on the body."""
-    sigma_detail_m: float = 0.0125
+    sigma_detail_m: float = 0.009
     """Standard deviation of hand and face keypoints, metres on the body."""
     floor_px: float = 1.5
     """Standard deviation in pixels below which no detector gets."""
@@ -64,9 +64,9 @@ class TriangulationConfig:
     mirror_frames: int = 5
     """After so many frames in which most views show a person the other way round, it is the
     person's own left and right that are exchanged."""
-    link_relative: float = 0.06
+    link_relative: float = 0.12
     """How far the length of a bone may be from the one learnt, by its length; one sigma."""
-    link_min_m: float = 0.015
+    link_min_m: float = 0.03
     """The same, at least."""
     link_adult_relative: float = 0.2
     """How far a length may be from that of an average adult before it is learnt; one sigma."""
@@ -109,7 +109,7 @@ class TrackingConfig:
     """A keypoint that no view shows is predicted for so long."""
     max_single_view_s: float = 3.0
     """A person seen by one view only is followed for so long."""
-    acceleration_density: float = 7.0
+    acceleration_density: float = 15.0
     """Power of the accelerations that are expected, m^2/s^3; about the square of a typical
     acceleration by the time it lasts."""
     stale_s: float = 0.12
