@@ -1,5 +1,6 @@
 """Frozen, validated data that is handed from step to step."""
 
+from mocap.model.body_motion import BodyMotion, JointTree
 from mocap.model.camera import Camera, Intrinsics, LensModel, Rig, RigArrays, RigMetadata
 from mocap.model.motion import FrameTable, Keypoints3D, Motion, Person3D, ViewState
 from mocap.model.observations import Detections, FrameSet, Observation
@@ -8,11 +9,13 @@ from mocap.model.skeletons import skeleton_by_name, skeleton_of_keypoints
 from mocap.model.target import Target
 
 __all__ = [
+    "BodyMotion",
     "Camera",
     "Detections",
     "FrameSet",
     "FrameTable",
     "Intrinsics",
+    "JointTree",
     "Keypoints3D",
     "LensModel",
     "Motion",

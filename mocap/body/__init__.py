@@ -1,0 +1,1 @@
+"""Body models, and fitting them to keypoints."""
