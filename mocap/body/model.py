@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mocap.arrays import Float, Int
+from mocap.arrays import Bool, Float, Int
 from mocap.model.body_motion import JointTree
 
 
@@ -21,19 +21,23 @@ from mocap.model.body_motion import JointTree
 class Dofs:
     """The degrees of freedom of a tree, D in all, beside the three of the root's position.
 
-    The rotation of a joint is the product, in this order, of its rotations about its axes:
-    R_j = exp(q_1 a_1) exp(q_2 a_2) ... A ball joint of the SMPL family has the three unit vectors
-    here and `ball` true: then its unknown is a rotation, updated by R exp(d), and its limits
-    bound the rotation vector.
+    The rotation of a joint is the product, in this order, of the rotations of its groups; a group
+    is one or more degrees of freedom whose axes make one rotation vector: exp(q_1 a_1 + q_2 a_2).
+    A hinge is a group of one, two hinges in a row are two groups of one, a ball joint of the SMPL
+    family is one group of three with the unit vectors as axes (its values are the rotation
+    vector), and a shoulder is a swing of two and a twist of one, which is free of gimbal lock.
+    Joint 0, the root, is one group of three unit vectors without limits.
 
     Attributes:
         names: of the degrees of freedom, such as "left_knee_flexion".
-        joint: the joint each belongs to, in ascending order; at most three per joint.
+        joint: the joint each belongs to, in ascending order; at most three per joint, and the
+            root has the first three.
         axis: unit vectors in the frame of the model's rest pose.
         limits_rad: lower and upper limits, radians; infinite where there is none.
         rest_rad: most usual values, towards which the pose prior pulls.
         sigma_rad: standard deviation of the pose prior; infinite for none.
-        ball: per joint of the tree, whether it is a ball joint.
+        together: whether it makes one rotation vector with the one before it; a ball joint has
+            false, true, true.
     """
 
     names: tuple[str, ...]
@@ -42,7 +46,7 @@ class Dofs:
     limits_rad: Float[np.ndarray, "dofs 2"]
     rest_rad: Float[np.ndarray, " dofs"]
     sigma_rad: Float[np.ndarray, " dofs"]
-    ball: np.ndarray
+    together: Bool[np.ndarray, " dofs"]
 
 
 @dataclass(frozen=True, eq=False)
