@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mocap.body.model import BodyModel
+from mocap.body.skeleton import KinematicSkeleton, has_hands
 from mocap.errors import InputError, valid_choices
-
-BodyLoader = Callable[[str, Path | None], BodyModel]
-"""Makes a model from a gender and the file or folder of the user's own model files, if any."""
-
-BODY_MODELS: dict[str, BodyLoader] = {}
-"""The loaders by model name; each imports what it needs when it is called."""
+from mocap.model.skeleton import Skeleton
 
 
-def body_model(name: str, gender: str = "neutral", path: Path | None = None) -> BodyModel:
+@dataclass(frozen=True)
+class BodyRequest:
+    """What is wanted of a body model.
+
+    Attributes:
+        detector: the skeleton definition of the keypoints it will be fitted to.
+        gender: "neutral", "male" or "female"; models that know no difference ignore it.
+        fingers: whether its hands should move, if it has any and the detector sees them.
+        path: file or folder of licensed model files, for models that need them; None for the
+            place the environment names.
+    """
+
+    detector: Skeleton
+    gender: str = "neutral"
+    fingers: bool = True
+    path: Path | None = None
+
+
+def _skeleton(request: BodyRequest) -> BodyModel:
+    return KinematicSkeleton(request.detector, request.fingers and has_hands(request.detector))
+
+
+BODY_MODELS: dict[str, Callable[[BodyRequest], BodyModel]] = {"skeleton": _skeleton}
+"""What makes each model; it imports what it needs when it is called."""
+
+
+def body_model(name: str, request: BodyRequest) -> BodyModel:
     """The body model called `name`.
 
     Args:
         name: a key of `BODY_MODELS`.
-        gender: "neutral", "male" or "female"; models that know no difference ignore it.
-        path: file or folder of licensed model files, for models that need them; None for the
-            place the environment names.
+        request: what is wanted of it.
 
     Raises:
         InputError: there is no such model; the message lists those there are.
     """
     if name not in BODY_MODELS:
         raise InputError(f"no body model {name!r}; models are {valid_choices(BODY_MODELS)}")
-    return BODY_MODELS[name](gender, path)
+    return BODY_MODELS[name](request)
