@@ -50,15 +50,15 @@ class KinematicSkeleton:
     name: str = field(default="skeleton", init=False)
     gender: str = field(default="neutral", init=False)
 
-    @cached_property
+    @property
     def tree(self) -> JointTree:
         """Names and parents of the joints."""
-        return skeleton_tree(fingers=self.fingers)
+        return self._tables[0]
 
-    @cached_property
+    @property
     def dofs(self) -> Dofs:
         """Its degrees of freedom."""
-        return skeleton_dofs(self.tree)
+        return self._tables[1]
 
     @property
     def shape_names(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class KinematicSkeleton:
         """Names of the keypoints."""
         return tuple(self._places)
 
-    @cached_property
+    @property
     def keypoint_joint(self) -> Int[np.ndarray, " keypoints"]:
         """The joint each keypoint is attached to."""
         return np.array([self.tree.index(bone) for bone, _, _ in self._places.values()])
@@ -93,6 +93,11 @@ class KinematicSkeleton:
     def stature_m(self, shape: Float[np.ndarray, " shape"]) -> float:
         """Height of a body from the floor to the top of the head, metres."""
         return float(self.shaped(shape).rest_joints_m[self.tree.index("HeadTop_End"), 2])
+
+    @cached_property
+    def _tables(self) -> tuple[JointTree, Dofs]:
+        tree = skeleton_tree(fingers=self.fingers)
+        return tree, skeleton_dofs(tree)
 
     @cached_property
     def _lengths(self) -> dict[str, tuple[float, float]]:

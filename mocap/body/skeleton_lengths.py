@@ -131,7 +131,7 @@ def mirrored(terms: Terms) -> Terms:
 
 
 for _finger in FINGERS:
-    _LEFT_BONES |= _finger_bones(_finger)
+    _LEFT_BONES.update(_finger_bones(_finger))
 for _name, _terms in _LEFT_BONES.items():
     BONES[f"Left{_name}"] = _terms
     BONES[f"Right{_name}"] = mirrored(_terms)
