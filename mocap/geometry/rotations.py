@@ -17,7 +17,7 @@ _OPPOSITE = 1e-16
 
 def matrix_from_rotvec(rotvec: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """Rotation matrices of rotation vectors (axis times angle in radians)."""
-    vectors = np.asarray(rotvec, dtype=np.float64)
+    vectors = np.array(rotvec, dtype=np.float64)  # SciPy takes no read-only ones
     flat = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
     return flat.reshape(*vectors.shape[:-1], 3, 3)
 

@@ -104,3 +104,16 @@ def test_rotation_between_broadcasts_and_passes_nan_on():
     np.testing.assert_allclose(rotations[1] @ [1, 0, 0], [-1, 0, 0])
     np.testing.assert_allclose(rotations[2] @ [1, 0, 0], [0, 1, 0], atol=1e-15)
     assert np.isnan(rotations[3:]).all()
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [rotvec_from_matrix, quaternion_from_matrix, matrix_from_rotvec, matrix_from_quaternion],
+)
+def test_read_only_arrays_are_taken(convert):
+    values = {
+        matrix_from_rotvec: np.ones((2, 3)),
+        matrix_from_quaternion: np.ones((2, 4)),
+    }.get(convert, np.broadcast_to(np.eye(3), (2, 3, 3)).copy())
+    values.setflags(write=False)
+    assert np.isfinite(convert(values)).all()
