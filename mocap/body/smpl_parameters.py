@@ -32,6 +32,9 @@ from mocap.geometry.rotations import (
 )
 from mocap.model.body_motion import BodyMotion
 
+_BETA = "beta_"
+"""Begins the names of the shape numbers which are betas; a fit has others beside."""
+
 
 @dataclass(frozen=True, eq=False)
 class SmplParameters:
@@ -109,7 +112,7 @@ def smpl_parameters(motion: BodyMotion) -> SmplParameters:
     return SmplParameters(
         model=kind.name,
         gender=motion.gender,
-        betas=motion.shape,
+        betas=motion.shape[[name.startswith(_BETA) for name in motion.shape_names]],
         transl=motion.root_position_m - motion.rest_joints_m[0],
         poses=rotvecs,
     )
@@ -239,7 +242,7 @@ def poses_of_parts(
 
 def beta_names(count: int) -> tuple[str, ...]:
     """Names of the shape numbers: "beta_0", "beta_1", ..."""
-    return tuple(f"beta_{i}" for i in range(count))
+    return tuple(f"{_BETA}{i}" for i in range(count))
 
 
 def _kind_of(motion: BodyMotion) -> SmplKind:

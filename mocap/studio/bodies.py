@@ -15,9 +15,9 @@ import numpy as np
 from scipy import sparse
 
 from mocap.arrays import Float
+from mocap.body.anny_data import BodyData, load_body_data
+from mocap.body.anny_keypoints import KeypointTable, make_keypoint_table
 from mocap.errors import StudioError
-from mocap.studio.body_data import BodyData, load_body_data
-from mocap.studio.body_keypoints import KeypointTable, make_keypoint_table
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.outfits import OUTFITS, check_outfit, dress, palette
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from mocap.arrays import Float
-from mocap.studio.body_data import BODY_KEYPOINTS, BodyData
-from mocap.studio.face_vertices import FACE_VERTICES
+from mocap.body.anny_data import BODY_KEYPOINTS, BodyData
+from mocap.body.anny_face import FACE_VERTICES
 
 _USUAL_HEIGHT_M = 1.75
 _INSIDE = 1.0

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import sparse
 
 from mocap.arrays import Float, Int
+from mocap.body.anny_data import BodyData
 from mocap.errors import StudioError, valid_choices
-from mocap.studio.body_data import BodyData
 from mocap.studio.garment_fields import garment_fields
 from mocap.studio.mesh_cut import cut_mesh
 from mocap.studio.toe_caps import toe_cap

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mocap.errors import StudioError
+from mocap.body.anny_data import DATA_FILE, blend_weights, load_body_data
+from mocap.errors import InputError, StudioError
 from mocap.model.skeletons import COCO_WHOLEBODY_133, hand_keypoints
 from mocap.studio.bodies import OUTFITS, Body, BodyPose, PersonConfig
-from mocap.studio.body_data import DATA_FILE, blend_weights, load_body_data
 from mocap.studio.mesh_cut import cut_mesh
 
 NAMES = COCO_WHOLEBODY_133
@@ -237,7 +237,7 @@ def test_impossible_people_are_refused(change: dict) -> None:
 
 def test_damaged_cache_is_named(tmp_path) -> None:
     (tmp_path / DATA_FILE).write_bytes(b"not a body")
-    with pytest.raises(StudioError, match="delete it"):
+    with pytest.raises(InputError, match="delete it"):
         load_body_data(tmp_path)
 
 

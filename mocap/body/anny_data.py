@@ -5,7 +5,8 @@ memory. Only arrays are kept of it, so that later bodies need neither the librar
 model's phenotype blending is repeated here in NumPy (`blend_weights`); tests compare it with the
 library.
 
-Body axes, in the rest pose and everywhere in the studio: x forward, y left, z up, metres.
+Body axes, in the rest pose: x forward, y left, z up, metres. The studio uses them; the fitted body
+(`mocap.body.anny_body`) has the axes of the library and of the kinematic skeleton.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from mocap.arrays import Float, Int
-from mocap.errors import DependencyError, StudioError
+from mocap.errors import DependencyError, InputError
 from mocap.files import write_atomically
 from mocap.model.skeletons import COCO_WHOLEBODY_133
 
 _log = logging.getLogger(__name__)
 
 ANNY_VERSION = "0.6.2"
-DATA_FILE = f"anny-{ANNY_VERSION}-bodies-1.npz"
+DATA_FILE = f"anny-{ANNY_VERSION}-bodies-2.npz"
 CACHE_VARIABLE = "MOCAP_CACHE_DIR"
 BODY_KEYPOINTS = COCO_WHOLEBODY_133.keypoints[:23]
 """The keypoints which the library's regressor gives: COCO's 17 and six of the feet."""
@@ -69,7 +70,7 @@ class BodyData:
         triangles: vertex indices.
         triangle_part: index into `part_names` of the body part of each triangle.
         part_names: "body", "head", "hand.L", "eye_front.L", "mouth_cavity", ...
-        triangle_uv: mean texture coordinates of each triangle.
+        corner_uv: texture coordinates of each triangle's corners, v upwards.
         regressor: `BODY_KEYPOINTS` as weighted means of vertices.
     """
 
@@ -86,8 +87,13 @@ class BodyData:
     triangles: Int[np.ndarray, "triangles 3"]
     triangle_part: Int[np.ndarray, " triangles"]
     part_names: tuple[str, ...]
-    triangle_uv: Float[np.ndarray, "triangles 2"]
+    corner_uv: Float[np.ndarray, "triangles 3 2"]
     regressor: Float[np.ndarray, "keypoints vertices"]
+
+    @property
+    def triangle_uv(self) -> Float[np.ndarray, "triangles 2"]:
+        """Mean texture coordinates of each triangle."""
+        return self.corner_uv.mean(axis=1)
 
     def rest(
         self, shape: Mapping[str, float]
@@ -123,7 +129,7 @@ def blend_weights(
 def default_cache_folder() -> Path:
     """Where the model is kept: `MOCAP_CACHE_DIR`, or else the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else Path.home() / ".cache" / "mocap" / "studio"
+    return Path(chosen) if chosen else Path.home() / ".cache" / "mocap" / "bodies"
 
 
 def load_body_data(
@@ -137,7 +143,7 @@ def load_body_data(
 
     Raises:
         DependencyError: it must be built, and the library is missing or has another version.
-        StudioError: the cached file is damaged.
+        InputError: the cached file is damaged.
     """
     path = (cache_folder or default_cache_folder()) / DATA_FILE
     if not path.exists():
@@ -158,7 +164,7 @@ def _read(path: Path, _changed_ns: int) -> BodyData:
         with np.load(path, allow_pickle=False) as file:
             arrays = {f.name: file[f.name] for f in fields(BodyData)}
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise StudioError(
+        raise InputError(
             f"the cached body model {path} cannot be read ({error}); delete it, and it is made anew"
         ) from error
     for name in ("bone_names", "part_names"):
@@ -180,7 +186,7 @@ def build_body_data() -> BodyData:
         import torch
     except ImportError as error:
         raise DependencyError(
-            f"cannot load anny, which makes the studio's people: {error}; "
+            f"cannot load anny, which makes the free body model: {error}; "
             f"install it with 'pip install anny=={ANNY_VERSION}'"
         ) from error
     if anny.__version__ != ANNY_VERSION:
@@ -195,8 +201,7 @@ def build_body_data() -> BodyData:
         regressor = anny.KeypointsRegressor.coco(model, labels=list(BODY_KEYPOINTS))
     data: Any = model.to_model_data()
     corners = data.texture_coordinates[data.face_texture_coordinate_indices].numpy()
-    uv = corners.mean(axis=1)
-    parts, part_names = _segmentation(uv)
+    parts, part_names = _segmentation(corners.mean(axis=1))
     return BodyData(
         vertices_m=_body_axes(data.template_vertices.numpy()),
         blend_vertices_m=_body_axes(data.blendshapes.numpy()),
@@ -211,7 +216,7 @@ def build_body_data() -> BodyData:
         triangles=data.faces.numpy().astype(np.int32),
         triangle_part=parts,
         part_names=part_names,
-        triangle_uv=uv,
+        corner_uv=corners,
         regressor=regressor.regression_weights.numpy(),
     )
 

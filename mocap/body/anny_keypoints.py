@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mocap.arrays import Float
+from mocap.body.anny_data import BODY_KEYPOINTS, BodyData
+from mocap.body.anny_face import FACE_VERTICES
 from mocap.model.skeletons import COCO_WHOLEBODY_133, hand_keypoints
-from mocap.studio.body_data import BODY_KEYPOINTS, BodyData
-from mocap.studio.face_vertices import FACE_VERTICES
 
 _FINGER_TIP_SHARE = 0.004
 """A fingertip is the mean of the vertices within this many body heights of the farthest one."""
