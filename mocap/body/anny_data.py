@@ -52,7 +52,7 @@ _PHENOTYPES: dict[str, tuple[str, ...]] = {
 """The model's phenotype axes and their anchors, in the order of its blend shape mask."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyData:
     """The arrays of the body model; lengths in metres, axes of the body.
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocap.arrays import Float
+from mocap.arrays import Float, Int
 from mocap.body.anny_data import BODY_KEYPOINTS, BodyData
 from mocap.body.anny_face import FACE_VERTICES
 from mocap.model.skeletons import COCO_WHOLEBODY_133, hand_keypoints
 
-_FINGER_TIP_SHARE = 0.004
-"""A fingertip is the mean of the vertices within this many body heights of the farthest one."""
+_TIP_SHARE = 0.004
+"""A tip is the mean of the vertices within this many body heights of the farthest one."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,27 @@ def make_keypoint_table(
             if bone >= 0:
                 result[row, bone, 3] = 1.0
             else:
-                result[row] = local[_tip(vertices_m, heads_m, weights, -bone)].mean(axis=0)
+                own = np.flatnonzero(weights[:, -bone] > 0.5)
+                tip = tip_vertices(vertices_m, own, heads_m[-bone])
+                result[row] = local[tip].mean(axis=0)
     return KeypointTable(result)
 
 
-def _tip(vertices_m: np.ndarray, heads_m: np.ndarray, weights: np.ndarray, bone: int) -> np.ndarray:
-    """The vertices at the tip of a finger whose last bone is given."""
-    own = np.flatnonzero(weights[:, bone] > 0.5)
-    centre = vertices_m[own].mean(axis=0) - heads_m[bone]
-    along = (vertices_m[own] - heads_m[bone]) @ (centre / np.linalg.norm(centre))
+def tip_vertices(
+    vertices_m: Float[np.ndarray, "vertices 3"],
+    own: Int[np.ndarray, " own"],
+    joint_m: Float[np.ndarray, " 3"],
+    direction: Float[np.ndarray, " 3"] | None = None,
+) -> Int[np.ndarray, " tip"]:
+    """The vertices at the tip of what a joint moves.
+
+    Args:
+        vertices_m: the body at rest.
+        own: the vertices which the joint moves.
+        joint_m: the joint.
+        direction: in which the tip lies; towards the middle of the vertices when None.
+    """
+    towards = vertices_m[own].mean(axis=0) - joint_m if direction is None else direction
+    along = (vertices_m[own] - joint_m) @ (towards / np.linalg.norm(towards))
     height = float(np.ptp(vertices_m[:, 2]))
-    return own[along > along.max() - _FINGER_TIP_SHARE * height]
+    return own[along > along.max() - _TIP_SHARE * height]

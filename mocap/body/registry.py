@@ -34,7 +34,30 @@ def _skeleton(request: BodyRequest) -> BodyModel:
     return KinematicSkeleton(request.detector, request.fingers and has_hands(request.detector))
 
 
-BODY_MODELS: dict[str, Callable[[BodyRequest], BodyModel]] = {"skeleton": _skeleton}
+def _anny(request: BodyRequest) -> BodyModel:
+    from mocap.body.anny_body import AnnyBody
+    from mocap.body.anny_data import load_body_data
+
+    fingers = request.fingers and has_hands(request.detector)
+    return AnnyBody(load_body_data(), request.detector, fingers, request.gender)
+
+
+def _smpl_family(kind: str) -> Callable[[BodyRequest], BodyModel]:
+    def make(request: BodyRequest) -> BodyModel:
+        from mocap.body.smpl_body import SmplBody
+        from mocap.body.smpl_file import load_smpl
+
+        data = load_smpl(kind, request.gender, request.path)
+        return SmplBody(data, request.detector, request.fingers and has_hands(request.detector))
+
+    return make
+
+
+BODY_MODELS: dict[str, Callable[[BodyRequest], BodyModel]] = {
+    "skeleton": _skeleton,
+    "anny": _anny,
+    **{kind: _smpl_family(kind) for kind in ("smpl", "smplh", "smplx")},
+}
 """What makes each model; it imports what it needs when it is called."""
 
 

@@ -53,10 +53,10 @@ class SmplBody:
         """Names and parents of the joints."""
         return self.data.kind.tree
 
-    @cached_property
+    @property
     def dofs(self) -> Dofs:
         """Its degrees of freedom."""
-        return smpl_dofs(self.data.kind, fingers=self.fingers)
+        return self._dofs
 
     @property
     def shape_names(self) -> tuple[str, ...]:
@@ -78,10 +78,10 @@ class SmplBody:
         """Names of the keypoints."""
         return tuple(self._places)
 
-    @cached_property
+    @property
     def keypoint_joint(self) -> Int[np.ndarray, " keypoints"]:
         """The joint each keypoint is attached to."""
-        return np.array([place.joint for place in self._places.values()])
+        return self._keypoint_joint
 
     def shaped(self, shape: Float[np.ndarray, " shape"]) -> ShapedBody:
         """The rest pose of a body with this shape; it is linear in the shape."""
@@ -96,6 +96,14 @@ class SmplBody:
     @property
     def _betas(self) -> int:
         return min(self.num_betas, self.data.num_betas)
+
+    @cached_property
+    def _dofs(self) -> Dofs:
+        return smpl_dofs(self.data.kind, fingers=self.fingers)
+
+    @cached_property
+    def _keypoint_joint(self) -> np.ndarray:
+        return np.array([place.joint for place in self._places.values()])
 
     @cached_property
     def _places(self) -> dict[str, Place]:

@@ -65,7 +65,7 @@ _FINGER = (
     _Ball((-10, 10), (-12, 12), (-95, 15), (3, 4, 20), (0, 0, -15)),
 )
 _FREE = (-np.inf, np.inf)
-_ROOT = _Ball(_FREE, _FREE, _FREE, (np.inf,) * 3)
+_ROOT = _Ball(_FREE, _FREE, _FREE, (np.inf, np.inf, np.inf))
 
 
 def smpl_dofs(kind: SmplKind, *, fingers: bool) -> Dofs:

@@ -112,7 +112,7 @@ def smpl_parameters(motion: BodyMotion) -> SmplParameters:
     return SmplParameters(
         model=kind.name,
         gender=motion.gender,
-        betas=motion.shape[[name.startswith(_BETA) for name in motion.shape_names]],
+        betas=betas_of(motion),
         transl=motion.root_position_m - motion.rest_joints_m[0],
         poses=rotvecs,
     )
@@ -238,6 +238,11 @@ def poses_of_parts(
             )
         poses[:, places[name]] = np.reshape(values, wanted.shape)
     return poses
+
+
+def betas_of(motion: BodyMotion) -> Float[np.ndarray, " betas"]:
+    """The betas among the shape numbers of a motion; a fit also has offsets of keypoints."""
+    return motion.shape[[name.startswith(_BETA) for name in motion.shape_names]]
 
 
 def beta_names(count: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from scipy import sparse
 from mocap.arrays import Float
 from mocap.body.anny_data import BodyData, load_body_data
 from mocap.body.anny_keypoints import KeypointTable, make_keypoint_table
+from mocap.body.skinning import skin
 from mocap.errors import StudioError
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.outfits import OUTFITS, check_outfit, dress, palette
@@ -150,7 +151,6 @@ class Body:
         )
         self._index = {name: i for i, name in enumerate(self.bone_names)}
         self._weights = sparse.csr_matrix(self.vertex_weights.astype(np.float32))
-        self._local = _homogeneous(self.rest_vertices_m)
 
     def bone(self, name: str) -> int:
         """Index of a bone by name."""
@@ -181,10 +181,9 @@ class Body:
         return [BodyFrame(self._skinned(T_world_bone), T_world_bone) for T_world_bone in transforms]
 
     def _skinned(self, T_world_bone: Float[np.ndarray, "bones 4 4"]) -> np.ndarray:
-        moved = T_world_bone[:, :3].copy()
-        moved[:, :, 3] -= np.einsum("jab,jb->ja", T_world_bone[:, :3, :3], self.rest_heads_m)
-        blended = self._weights @ moved.reshape(len(moved), 12).astype(np.float32)
-        return np.einsum("vab,vb->va", blended.reshape(-1, 3, 4), self._local)
+        turns, places = T_world_bone[None, :, :3, :3], T_world_bone[None, :, :3, 3]
+        rest = self.rest_vertices_m[None]
+        return skin(self._weights, rest, self.rest_heads_m, places, turns)[0]
 
     def keypoints(self, frame: BodyFrame) -> Float[np.ndarray, "keypoints 3"]:
         """World positions in metres of the keypoints of COCO-WholeBody; none is missing.
@@ -197,10 +196,6 @@ class Body:
     def pose_keypoints(self, poses: Sequence[BodyPose]) -> Float[np.ndarray, "poses keypoints 3"]:
         """The keypoints of poses, without making the meshes."""
         return self.keypoint_table.positions(self.bone_transforms(poses))
-
-
-def _homogeneous(points: np.ndarray) -> np.ndarray:
-    return np.concatenate([points, np.ones((len(points), 1))], axis=1).astype(np.float32)
 
 
 def _dense_weights(data: BodyData) -> Float[np.ndarray, "vertices bones"]:
