@@ -1,0 +1,1 @@
+"""Biomechanics of a body motion: joint angles, lengths, centre of mass, gait, speeds."""
