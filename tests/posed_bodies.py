@@ -21,7 +21,7 @@ _CENTRE = {
     "Head": ("Neck", (0.0, 0.0, 1.58)),
 }
 _LEFT = {
-    "Shoulder": ("Spine2", (0.03, 0.0, 1.44)),
+    "Shoulder": ("Spine2", (0.03, 0.02, 1.44)),
     "Arm": ("LeftShoulder", (0.18, 0.02, 1.44)),
     "ForeArm": ("LeftArm", (0.46, 0.02, 1.44)),
     "Hand": ("LeftForeArm", (0.71, 0.02, 1.44)),

@@ -189,6 +189,25 @@ def unwrapped(
     return result
 
 
+def continuous(angles: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
+    """The triples of three different axes that change least from frame to frame.
+
+    Of the two triples that mean one rotation, and of all full turns, each frame takes the one next
+    to the frame before, so that a motion through the gimbal lock goes on smoothly behind it. The
+    first frame is taken as it is.
+
+    Args:
+        angles: radians, as from `sequence_angles`; without NaN.
+    """
+    result = angles.copy()
+    both = np.stack([angles, angles * (1.0, -1.0, 1.0) + np.pi], axis=1)
+    for t in range(1, len(angles)):
+        before = result[t - 1]
+        near = both[t] - 2 * np.pi * np.round((both[t] - before) / (2 * np.pi))
+        result[t] = near[int(np.argmin(np.abs(near - before).sum(axis=1)))]
+    return result
+
+
 def _whole_turns(angle: Float[np.ndarray, " frames"]) -> float:
     if not len(angle):
         return 0.0

@@ -113,6 +113,11 @@ class QuantityTable:
         )
 
 
+_EVENT_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
+    ("frame", np.int64),
+    ("time_s", np.float64),
+    ("measured", np.bool_),
+)
 _PER_COLUMN = ("values", "sigma", "measured", "singular")
 
 
@@ -126,6 +131,7 @@ class EventTable:
         side: "left" or "right".
         frame: nearest frame number of the session.
         time_s: seconds of the session clock, between frames where the method can tell.
+        measured: whether the foot was held by measurements in that frame.
     """
 
     person_id: int
@@ -133,12 +139,13 @@ class EventTable:
     side: tuple[str, ...]
     frame: Int[np.ndarray, " events"]
     time_s: Float[np.ndarray, " events"]
+    measured: Bool[np.ndarray, " events"]
 
     def __post_init__(self) -> None:
         count = len(self.kind)
         if len(self.side) != count:
             raise ValueError("an event table needs one side per event")
-        for name, dtype in (("frame", np.int64), ("time_s", np.float64)):
+        for name, dtype in _EVENT_COLUMNS:
             array = frozen_array(getattr(self, name), dtype, (count,), name)
             object.__setattr__(self, name, array)
         if (np.diff(self.time_s) < 0).any():
