@@ -10,6 +10,8 @@ from mocap.arrays import Float
 from mocap.body.biomechanics.tables import QuantityTable, StrideTable
 
 POINTS = 101
+AGAINST_PATH = ("pelvis_left_rotation", "thorax_left_rotation")
+"""Angles which are taken against the direction of the stride rather than the world."""
 CENTRAL_SIDE = "right"
 """Whose strides the curves of pelvis, trunk and neck are over."""
 
@@ -43,7 +45,8 @@ def gait_cycles(table: QuantityTable, strides: StrideTable) -> dict[str, GaitCyc
     """Curves over the gait cycle of all quantities of a table, by name.
 
     A quantity of the left side is over the strides of the left foot, of the right side over those
-    of the right, any other over those of the right. Without such strides it is left out.
+    of the right, any other over those of the right. Without such strides it is left out. The
+    rotations of pelvis and thorax about the vertical are against the direction of the stride.
 
     Args:
         table: the quantities.
@@ -61,6 +64,11 @@ def gait_cycles(table: QuantityTable, strides: StrideTable) -> dict[str, GaitCyc
         for i, row in enumerate(rows):
             at = np.linspace(strides.begin_s[row], strides.end_s[row], POINTS)
             curves[i] = np.interp(at, table.time_s, table.values[:, k])
+            if name in AGAINST_PATH:
+                curves[i] -= strides.figure("direction")[row]
+                known = curves[i][np.isfinite(curves[i])]
+                if len(known):
+                    curves[i] -= 360.0 * np.round(np.median(known) / 360.0)
             sigma[i] = np.interp(at, table.time_s, table.sigma[:, k])
         whole = curves[np.isfinite(curves).all(axis=1)]
         nothing = np.full(POINTS, np.nan)

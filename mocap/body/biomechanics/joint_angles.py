@@ -322,15 +322,15 @@ def angles_of(
     if mirrored:
         rotation = _MIRROR @ rotation @ _MIRROR
         covariance = _MIRROR_TURN @ covariance @ _MIRROR_TURN
+    singular = np.zeros((len(rotation), 3), dtype=bool)
     if sequence == SWING:
         value = sequences.swing_twist_angles(rotation)
         rates = sequences.swing_twist_rates(rotation)
-        singular = np.repeat(sequences.near_overhead(rotation)[:, None], 3, axis=1)
+        singular[:] = sequences.near_overhead(rotation)[:, None]
     else:
         value = sequences.sequence_angles(rotation, sequence)
         rates = sequences.sequence_rates(value, sequence)
-        singular = np.repeat(sequences.near_singular(value, sequence)[:, None], 3, axis=1)
-        singular[:, 1] = False
+        singular[:, ::2] = sequences.near_singular(value, sequence)[:, None]
     sigma = sequences.sigma_of(rates, covariance)
     value[missing], sigma[missing], singular[missing] = np.nan, np.nan, False
     return _Angles(value, sigma, singular)
