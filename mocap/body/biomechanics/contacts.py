@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from mocap.arrays import Bool, Float
 from mocap.body.biomechanics.derivatives import CUTOFF_HZ, derivative, low_pass, usable_cutoff_hz
@@ -249,6 +248,8 @@ def _peaks(
     values: Float[np.ndarray, " frames"], time_s: Float[np.ndarray, " frames"]
 ) -> np.ndarray:
     """Times of the peaks, by a parabola through each and its neighbours."""
+    from scipy.signal import find_peaks
+
     rows, _ = find_peaks(values, prominence=_LEAST_EXCURSION_M)
     times: list[float] = []
     for t in rows:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
 from mocap.arrays import Float
 from mocap.body.biomechanics.tables import QuantityTable
@@ -57,6 +56,8 @@ def low_pass(
         time_s: of the frames, which are taken as evenly spaced.
         cutoff_hz: where the amplitude has fallen to 1 / sqrt(2); see `usable_cutoff_hz`.
     """
+    from scipy.signal import butter, sosfiltfilt
+
     rate = 1.0 / float(np.median(np.diff(time_s)))
     cutoff = usable_cutoff_hz(time_s, cutoff_hz)
     # Of the bilinear transform of the two-pass filter: its analogue frequency is raised.

@@ -127,7 +127,7 @@ _PAIRED = (
         "upper_arm",
         "forearm",
         "ZXY",
-        (("elbow_flexion", 1.0), ("elbow_carrying_angle", 1.0), ("forearm_pronation", 1.0)),
+        (("elbow_flexion", 1.0), ("elbow_carrying_angle", -1.0), ("forearm_pronation", 1.0)),
     ),
     # The wrist cannot turn about the forearm: what a model turns there is pronation.
     JointDefinition(

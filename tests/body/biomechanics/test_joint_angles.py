@@ -44,7 +44,7 @@ MOVEMENTS: list[tuple[str, str, str, float]] = [
     ("Shoulder", "-y", "left_clavicle_elevation", 20.0),
     ("Shoulder", "-z", "left_clavicle_protraction", 15.0),
     ("ForeArm", "-z", "left_elbow_flexion", 90.0),
-    ("ForeArm", "-y", "left_elbow_carrying_angle", -6.0),
+    ("ForeArm", "-y", "left_elbow_carrying_angle", 6.0),
     ("Hand", "y", "left_wrist_flexion", 50.0),
     ("Hand", "z", "left_wrist_ulnar_deviation", 20.0),
 ]
