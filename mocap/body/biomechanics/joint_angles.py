@@ -317,7 +317,7 @@ def angles_of(
         Values, standard deviations, and whether the angle is next to a singularity. The middle
         angle of a sequence is well defined in its gimbal lock and never flagged.
     """
-    missing = ~np.isfinite(rotation).all(axis=(1, 2))
+    missing = np.asarray(~np.isfinite(rotation).all(axis=(1, 2)))
     rotation = np.where(missing[:, None, None], np.eye(3), rotation)
     if mirrored:
         rotation = _MIRROR @ rotation @ _MIRROR
