@@ -1,0 +1,535 @@
+"""Compiled fit of a whole stretch of frames: every frame's measurements, tied by smooth motion.
+
+The prior of motion is white noise acceleration: the change of velocity from one frame interval to
+the next is normal with variance (density x time). The unknowns of frame t then meet those of t+1
+and t+2, so the normal equations are block pentadiagonal, and one Cholesky factorisation along time
+solves them; a backward pass gives the covariances. Feet that stand tie neighbouring frames by the
+sole's velocity, which is zero.
+"""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mocap.body.fit_frame import LARGEST_TURN, linearise
+from mocap.body.fit_kernels import (
+    at_limit,
+    measure,
+    move,
+    place_points,
+    pose_body,
+    press_floor,
+    vector_of,
+)
+
+HELD_RAD = 0.035
+"""Standard deviation that is stated for a degree of freedom which is held at its limit."""
+
+
+class Stretch(NamedTuple):
+    """How F frames are tied.
+
+    Attributes:
+        time_s: their times.
+        motion: per unknown, 1 / density of its acceleration's noise; 0 for none.
+        standing: whether each sole point stands still from frame t to t+1.
+        standing_weight: 1 / sigma^2 of its displacement between two frames.
+        floor_weight: of soles below the floor.
+    """
+
+    time_s: np.ndarray
+    motion: np.ndarray
+    standing: np.ndarray
+    standing_weight: float
+    floor_weight: float
+
+
+class Spread(NamedTuple):
+    """What the covariances of a stretch come out as; see `BodyMotion`.
+
+    Attributes:
+        position: covariance of each joint's position.
+        rotation: of its rotation.
+        dof: variance of each unknown.
+        own: variance of each unknown from the frame's own measurements and the pose prior.
+    """
+
+    position: np.ndarray
+    rotation: np.ndarray
+    dof: np.ndarray
+    own: np.ndarray
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _steps(P, R, Q, out):
+    """Writes the change of every unknown from frame to frame, (F-1, N)."""
+    between, vector = np.empty((3, 3)), np.empty(3)
+    for t in range(len(P) - 1):
+        for i in range(3):
+            for m in range(3):
+                between[i, m] = (
+                    R[t, 0, i] * R[t + 1, 0, m]
+                    + R[t, 1, i] * R[t + 1, 1, m]
+                    + R[t, 2, i] * R[t + 1, 2, m]
+                )
+        vector_of(between, vector)
+        for i in range(3):
+            out[t, i] = P[t + 1, i] - P[t, i]
+            out[t, i + 3] = vector[i]
+        for i in range(3, Q.shape[1]):
+            out[t, i + 3] = Q[t + 1, i] - Q[t, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _columns(body, k, point, twist, out):
+    """Writes the derivatives of keypoint k by its chain of unknowns; returns the last of them."""
+    j = body.point_joint[k]
+    while j > 0 and body.dof_start[j + 1] == body.dof_start[j]:
+        j = body.parents[j]
+    last = body.dof_start[j + 1] + 2
+    i = last
+    while i >= 0:
+        w = twist[i]
+        out[0, i] = w[3] + w[1] * point[2] - w[2] * point[1]
+        out[1, i] = w[4] + w[2] * point[0] - w[0] * point[2]
+        out[2, i] = w[5] + w[0] * point[1] - w[1] * point[0]
+        i = body.above[i]
+    return last
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def stretch_cost(body, data, stretch, P, R, Q, work):
+    """The robust cost of a stretch."""
+    frames = len(P)
+    n = len(body.above)
+    soles = len(body.sole)
+    steps = np.empty((max(frames - 1, 1), n))
+    _steps(P, R, Q, steps)
+    here, before = np.zeros((soles, 3)), np.zeros((soles, 3))
+    cost = 0.0
+    for t in range(frames):
+        pose_body(body, R[t], Q[t], work.position, work.orientation, work.twist)
+        place_points(body, work.position, work.orientation, work.points)
+        cost += measure(data, t, P[t], work.points, work.W, work.g)
+        cost += press_floor(body, stretch.floor_weight, P[t], work.points, work.W, work.g)
+        for i in range(3, Q.shape[1]):
+            off = body.rest[i] - Q[t, i]
+            cost += 0.5 * body.prior[i] * off * off
+        for s in range(soles):
+            for i in range(3):
+                here[s, i] = P[t, i] + work.points[body.sole[s], i]
+                if t and stretch.standing[t - 1, s]:
+                    slip = here[s, i] - before[s, i]
+                    cost += 0.5 * stretch.standing_weight * slip * slip
+                before[s, i] = here[s, i]
+    for t in range(1, frames - 1):
+        h0, h1 = stretch.time_s[t] - stretch.time_s[t - 1], stretch.time_s[t + 1] - stretch.time_s[t]
+        scale = 2.0 / (h0 + h1)
+        for i in range(n):
+            r = steps[t, i] / h1 - steps[t - 1, i] / h0
+            cost += 0.5 * scale * stretch.motion[i] * r * r
+    return cost
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held):
+    """Normal equations of the stretch; returns the cost without the ties."""
+    frames, n = b.shape
+    soles = len(body.sole)
+    cost = 0.0
+    twist = np.empty((2, n, 6))
+    points = np.empty((2, soles, 3))
+    here, before = np.zeros((3, n)), np.zeros((3, n))
+    A1[:] = 0.0
+    A2[:] = 0.0
+    for t in range(frames):
+        cost += linearise(body, data, t, expect, P[t], R[t], Q[t], work)
+        for i in range(n):
+            for m in range(i + 1):
+                A[t, i, m] = work.H[i, m]
+                A[t, m, i] = work.H[i, m]
+            b[t, i] = work.b[i]
+        now = t % 2
+        twist[now] = work.twist
+        for s in range(soles):
+            for i in range(3):
+                points[now, s, i] = work.points[body.sole[s], i]
+        if t == 0:
+            continue
+        for s in range(soles):
+            if not stretch.standing[t - 1, s]:
+                continue
+            w = stretch.standing_weight
+            k = body.sole[s]
+            last = _columns(body, k, points[now, s], twist[now], here)
+            _columns(body, k, points[1 - now, s], twist[1 - now], before)
+            e0 = P[t - 1, 0] - P[t, 0] + points[1 - now, s, 0] - points[now, s, 0]
+            e1 = P[t - 1, 1] - P[t, 1] + points[1 - now, s, 1] - points[now, s, 1]
+            e2 = P[t - 1, 2] - P[t, 2] + points[1 - now, s, 2] - points[now, s, 2]
+            i = last
+            while i >= 0:
+                b[t, i] += w * (here[0, i] * e0 + here[1, i] * e1 + here[2, i] * e2)
+                b[t - 1, i] -= w * (before[0, i] * e0 + before[1, i] * e1 + before[2, i] * e2)
+                m = last
+                while m >= 0:
+                    A[t, i, m] += w * (
+                        here[0, i] * here[0, m] + here[1, i] * here[1, m] + here[2, i] * here[2, m]
+                    )
+                    A[t - 1, i, m] += w * (
+                        before[0, i] * before[0, m]
+                        + before[1, i] * before[1, m]
+                        + before[2, i] * before[2, m]
+                    )
+                    A1[t - 1, i, m] -= w * (
+                        here[0, i] * before[0, m]
+                        + here[1, i] * before[1, m]
+                        + here[2, i] * before[2, m]
+                    )
+                    m = body.above[m]
+                i = body.above[i]
+    _tie(stretch, P, R, Q, A, A1, A2, b)
+    for t in range(frames):
+        for i in range(3, Q.shape[1]):
+            held[t, i + 3] = at_limit(body, Q[t], b[t], i)
+    return cost
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _tie(stretch, P, R, Q, A, A1, A2, b):
+    frames, n = b.shape
+    steps = np.empty((max(frames - 1, 1), n))
+    _steps(P, R, Q, steps)
+    for t in range(1, frames - 1):
+        h0, h1 = stretch.time_s[t] - stretch.time_s[t - 1], stretch.time_s[t + 1] - stretch.time_s[t]
+        scale = 2.0 / (h0 + h1)
+        low, high = 1.0 / h0, 1.0 / h1
+        middle = low + high
+        for i in range(n):
+            w = scale * stretch.motion[i]
+            r = steps[t, i] * high - steps[t - 1, i] * low
+            A[t - 1, i, i] += w * low * low
+            A[t, i, i] += w * middle * middle
+            A[t + 1, i, i] += w * high * high
+            A1[t - 1, i, i] -= w * low * middle
+            A1[t, i, i] -= w * high * middle
+            A2[t - 1, i] += w * low * high
+            b[t - 1, i] -= w * low * r
+            b[t, i] += w * middle * r
+            b[t + 1, i] -= w * high * r
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take_out(held, A, A1, A2, b):
+    """Takes held unknowns out of the equations."""
+    frames, n = b.shape
+    for t in range(frames):
+        for i in range(n):
+            if not held[t, i]:
+                continue
+            b[t, i] = 0.0
+            A[t, i, :] = 0.0
+            A[t, :, i] = 0.0
+            A[t, i, i] = 1.0 / (HELD_RAD * HELD_RAD)
+            if t + 1 < frames:
+                A1[t, :, i] = 0.0
+            if t:
+                A1[t - 1, i, :] = 0.0
+            A2[t, i] = 0.0
+            if t > 1:
+                A2[t - 2, i] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _cholesky(A):
+    """Replaces the lower triangle of A by its factor L; the rest is set to zero."""
+    n = len(A)
+    for j in range(n):
+        row = A[j]
+        for i in range(j):
+            other = A[i]
+            total = row[i]
+            for k in range(i):
+                total -= row[k] * other[k]
+            row[i] = total / other[i]
+        total = row[j]
+        for k in range(j):
+            total -= row[k] * row[k]
+        row[j] = math.sqrt(max(total, 1e-9))
+        for i in range(j + 1, n):
+            row[i] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _lower_solve(L, Y):
+    """Replaces Y by L^-1 Y."""
+    n, columns = Y.shape
+    for j in range(n):
+        y = Y[j]
+        for k in range(j):
+            factor = L[j, k]
+            if factor != 0.0:
+                other = Y[k]
+                for r in range(columns):
+                    y[r] -= factor * other[r]
+        inverse = 1.0 / L[j, j]
+        for r in range(columns):
+            y[r] *= inverse
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _upper_solve(L, Y):
+    """Replaces Y by L^-T Y."""
+    n, columns = Y.shape
+    for j in range(n - 1, -1, -1):
+        y = Y[j]
+        inverse = 1.0 / L[j, j]
+        for r in range(columns):
+            y[r] *= inverse
+        for k in range(j):
+            factor = L[j, k]
+            if factor != 0.0:
+                other = Y[k]
+                for r in range(columns):
+                    other[r] -= factor * y[r]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _subtract_product(C, Y, Z, lower):
+    """C -= Y^T Z, all n x n; `lower` says that Y[k, i] is zero for i > k."""
+    n = len(C)
+    for i in range(n):
+        row = C[i]
+        for k in range(i if lower else 0, n):
+            factor = Y[k, i]
+            other = Z[k]
+            for m in range(n):
+                row[m] -= factor * other[m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factor(A, A1, A2, Y2):
+    """Factors along time: A gets L_t, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
+    frames, n = A2.shape
+    for t in range(frames):
+        _cholesky(A[t])
+        if t + 1 == frames:
+            break
+        Y1 = A1[t]
+        turned = Y1.T.copy()
+        Y1[:] = turned
+        _lower_solve(A[t], Y1)
+        _subtract_product(A[t + 1], Y1, Y1, False)
+        if t + 2 == frames:
+            continue
+        Y = Y2[t]
+        Y[:] = 0.0
+        for i in range(n):
+            Y[i, i] = A2[t, i]
+        _lower_solve(A[t], Y)
+        _subtract_product(A[t + 2], Y, Y, True)
+        _subtract_product(A1[t + 1], Y, Y1, True)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(A, A1, Y2, b):
+    """Replaces b by the solution, from the factors."""
+    frames, n = b.shape
+    for t in range(frames):
+        x = b[t]
+        L = A[t]
+        for i in range(n):
+            total = x[i]
+            for k in range(i):
+                total -= L[i, k] * x[k]
+            x[i] = total / L[i, i]
+        if t + 1 < frames:
+            for k in range(n):
+                for i in range(n):
+                    b[t + 1, i] -= A1[t, k, i] * x[k]
+        if t + 2 < frames:
+            for k in range(n):
+                for i in range(k + 1):
+                    b[t + 2, i] -= Y2[t, k, i] * x[k]
+    for t in range(frames - 1, -1, -1):
+        x = b[t]
+        L = A[t]
+        if t + 1 < frames:
+            for k in range(n):
+                for i in range(n):
+                    x[k] -= A1[t, k, i] * b[t + 1, i]
+        if t + 2 < frames:
+            for k in range(n):
+                for i in range(k + 1):
+                    x[k] -= Y2[t, k, i] * b[t + 2, i]
+        for i in range(n - 1, -1, -1):
+            x[i] /= L[i, i]
+            for k in range(i):
+                x[k] -= L[i, k] * x[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, blocks):
+    """Fits all frames of a stretch together, in place.
+
+    Args:
+        body: `BodyTables`.
+        data: `PointData` of the F frames.
+        stretch: `Stretch`.
+        expect: a `Prediction` without weights.
+        P: root positions, (F, 3), replaced.
+        R: root rotations, (F, 3, 3), replaced.
+        Q: degrees of freedom, (F, D), replaced.
+        iterations: most steps.
+        work: `FrameWork`.
+        blocks: work space: A (F, N, N), A1 (F, N, N), Y2 (F, N, N).
+
+    Returns:
+        The cost before and after, and which unknowns are held at a limit, (F, N).
+    """
+    A, A1, Y2 = blocks
+    frames, n = len(P), len(body.above)
+    A2, b = np.zeros((frames, n)), np.zeros((frames, n))
+    held = np.zeros((frames, n), np.bool_)
+    first = cost = stretch_cost(body, data, stretch, P, R, Q, work)
+    damping = 1e-5
+    old_P, old_R, old_Q = P.copy(), R.copy(), Q.copy()
+    for _ in range(iterations):
+        _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held)
+        _take_out(held, A, A1, A2, b)
+        for t in range(frames):
+            for i in range(n):
+                A[t, i, i] *= 1.0 + damping
+        _factor(A, A1, A2, Y2)
+        _solve(A, A1, Y2, b)
+        old_P[:] = P
+        old_R[:] = R
+        old_Q[:] = Q
+        largest = 0.0
+        for t in range(frames):
+            turn = 0.0
+            for i in range(3, n):
+                turn = max(turn, abs(b[t, i]))
+            if turn > LARGEST_TURN:
+                b[t] *= LARGEST_TURN / turn
+            largest = max(largest, turn)
+            move(body, P[t], R[t], Q[t], b[t])
+        new = stretch_cost(body, data, stretch, P, R, Q, work)
+        if new <= cost * (1 + 1e-10):
+            done = largest < 1e-3 or cost - new < 1e-4 * cost
+            cost = new
+            damping = max(0.1 * damping, 1e-9)
+            if done:
+                break
+        else:
+            P[:] = old_P
+            R[:] = old_R
+            Q[:] = old_Q
+            damping = max(10 * damping, 1e-3)
+    return first, cost, held
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, spread):
+    """Covariances of a stretch at its solution, into `spread`.
+
+    The backward pass is that of the selected inverse of a banded matrix (Takahashi, 1973): with
+    U1 = L^-T Y1 and U2 = L^-T Y2, the covariance of frame t with the two after it follows from
+    theirs.
+    """
+    A, A1, Y2 = blocks
+    frames, n = len(P), len(body.above)
+    A2, b = np.zeros((frames, n)), np.zeros((frames, n))
+    held = np.zeros((frames, n), np.bool_)
+    _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held)
+    _take_out(held, A, A1, A2, b)
+    _factor(A, A1, A2, Y2)
+    Z11, Z21, Z22 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    C1, C2, C0 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    for t in range(frames - 1, -1, -1):
+        L = A[t]
+        C0[:] = 0.0
+        for i in range(n):
+            C0[i, i] = 1.0
+        _lower_solve(L, C0)
+        _upper_solve(L, C0)
+        if t + 1 < frames:
+            U1 = A1[t]
+            _upper_solve(L, U1)
+            C1[:] = -np.dot(U1, Z11)
+            if t + 2 < frames:
+                U2 = Y2[t]
+                _upper_solve(L, U2)
+                C1 -= np.dot(U2, Z21)
+                C2[:] = -np.dot(U1, Z21.T) - np.dot(U2, Z22)
+                C0 -= np.dot(C2, U2.T)
+            C0 -= np.dot(C1, U1.T)
+        # Rounding must stay symmetric: the recursion amplifies what is not.
+        for i in range(n):
+            for m in range(i):
+                C0[i, m] = C0[m, i] = 0.5 * (C0[i, m] + C0[m, i])
+        Z22[:] = Z11
+        Z21[:] = C1.T
+        Z11[:] = C0
+        _frame_spread(body, R[t], Q[t], C0, work, t, spread)
+    return held
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _frame_spread(body, R0, q, C, work, t, spread):
+    pose_body(body, R0, q, work.position, work.orientation, work.twist)
+    n = len(C)
+    J = np.zeros((3, n))
+    chain = np.empty(n, np.int64)
+    for i in range(n):
+        spread.dof[t, i] = C[i, i]
+    for j in range(len(body.parents)):
+        # A joint does not move by its own rotation.
+        a = body.parents[j] if j else 0
+        while a > 0 and body.dof_start[a + 1] == body.dof_start[a]:
+            a = body.parents[a]
+        i = 2 if j == 0 else body.dof_start[a + 1] + 2
+        count = 0
+        while i >= 0:
+            w, p = work.twist[i], work.position[j]
+            J[0, i] = w[3] + w[1] * p[2] - w[2] * p[1]
+            J[1, i] = w[4] + w[2] * p[0] - w[0] * p[2]
+            J[2, i] = w[5] + w[0] * p[1] - w[1] * p[0]
+            chain[count] = i
+            count += 1
+            i = body.above[i]
+        out = spread.position[t, j]
+        out[:] = 0.0
+        for x in range(count):
+            i = chain[x]
+            v0, v1, v2 = 0.0, 0.0, 0.0
+            for y in range(count):
+                m = chain[y]
+                v0 += C[i, m] * J[0, m]
+                v1 += C[i, m] * J[1, m]
+                v2 += C[i, m] * J[2, m]
+            for r in range(3):
+                out[r, 0] += J[r, i] * v0
+                out[r, 1] += J[r, i] * v1
+                out[r, 2] += J[r, i] * v2
+        # In the joint's own frame.
+        turn = spread.rotation[t, j]
+        turn[:] = 0.0
+        start, stop = body.dof_start[j], body.dof_start[j + 1]
+        G = work.orientation[j]
+        for x in range(start, stop):
+            for y in range(start, stop):
+                for r in range(3):
+                    wx = 0.0
+                    for k in range(3):
+                        wx += G[k, r] * work.twist[x + 3, k]
+                    for s in range(3):
+                        wy = 0.0
+                        for k in range(3):
+                            wy += G[k, s] * work.twist[y + 3, k]
+                        turn[r, s] += wx * wy * C[x + 3, y + 3]
