@@ -65,7 +65,7 @@ class FrameWork(NamedTuple):
     H: np.ndarray
     b: np.ndarray
     step: np.ndarray
-    old_R0: np.ndarray
+    old_turn: np.ndarray
     old: np.ndarray
 
 
@@ -98,9 +98,7 @@ def _expected(body, expect, p0, R0, q, b):
     for i in range(3):
         for m in range(3):
             between[i, m] = (
-                R0[0, i] * expect.R0[0, m]
-                + R0[1, i] * expect.R0[1, m]
-                + R0[2, i] * expect.R0[2, m]
+                R0[0, i] * expect.R0[0, m] + R0[1, i] * expect.R0[1, m] + R0[2, i] * expect.R0[2, m]
             )
     vector_of(between, vector)
     for i in range(3):
@@ -201,7 +199,7 @@ def fit_frame(body, data, t, expect, p0, R0, q, iterations, work):
             work.step[:] *= LARGEST_TURN / largest
         work.old[:3] = p0
         work.old[3:] = q
-        work.old_R0[:] = R0
+        work.old_turn[:] = R0
         move(body, p0, R0, q, work.step)
         new = _cost(body, data, t, expect, p0, R0, q, work)
         new += _expected(body, expect, p0, R0, q, nothing)
@@ -214,7 +212,7 @@ def fit_frame(body, data, t, expect, p0, R0, q, iterations, work):
         else:
             p0[:] = work.old[:3]
             q[:] = work.old[3:]
-            R0[:] = work.old_R0
+            R0[:] = work.old_turn
             damping = max(10 * damping, 1e-3)
         cost = linearise(body, data, t, expect, p0, R0, q, work)
     return cost, iterations

@@ -20,11 +20,13 @@ from numba import njit
 from mocap.body.fit_frame import LARGEST_TURN, linearise
 from mocap.body.fit_kernels import (
     at_limit,
+    factor_tree,
     measure,
     move,
     place_points,
     pose_body,
     press_floor,
+    variances_tree,
     vector_of,
 )
 
@@ -57,7 +59,8 @@ class Spread(NamedTuple):
         position: covariance of each joint's position.
         rotation: of its rotation.
         dof: variance of each unknown.
-        own: variance of each unknown from the frame's own measurements and the pose prior.
+        own: variance of each unknown from the frame's own measurements and the pose prior; for
+            the root a weak prior of one metre and one radian.
     """
 
     position: np.ndarray
@@ -129,7 +132,8 @@ def stretch_cost(body, data, stretch, P, R, Q, work):
                     cost += 0.5 * stretch.standing_weight * slip * slip
                 before[s, i] = here[s, i]
     for t in range(1, frames - 1):
-        h0, h1 = stretch.time_s[t] - stretch.time_s[t - 1], stretch.time_s[t + 1] - stretch.time_s[t]
+        h0 = stretch.time_s[t] - stretch.time_s[t - 1]
+        h1 = stretch.time_s[t + 1] - stretch.time_s[t]
         scale = 2.0 / (h0 + h1)
         for i in range(n):
             r = steps[t, i] / h1 - steps[t - 1, i] / h0
@@ -138,23 +142,27 @@ def stretch_cost(body, data, stretch, P, R, Q, work):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held):
-    """Normal equations of the stretch; returns the cost without the ties."""
+def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, own):
+    """Normal equations of the stretch; `own`, if not empty, gets the variances without ties."""
     frames, n = b.shape
     soles = len(body.sole)
-    cost = 0.0
     twist = np.empty((2, n, 6))
     points = np.empty((2, soles, 3))
     here, before = np.zeros((3, n)), np.zeros((3, n))
     A1[:] = 0.0
     A2[:] = 0.0
     for t in range(frames):
-        cost += linearise(body, data, t, expect, P[t], R[t], Q[t], work)
+        linearise(body, data, t, expect, P[t], R[t], Q[t], work)
         for i in range(n):
             for m in range(i + 1):
                 A[t, i, m] = work.H[i, m]
                 A[t, m, i] = work.H[i, m]
             b[t, i] = work.b[i]
+        if len(own):
+            for i in range(6):
+                work.H[i, i] += 1.0
+            factor_tree(body.above, work.H)
+            variances_tree(body.above, work.H, work.step, own[t])
         now = t % 2
         twist[now] = work.twist
         for s in range(soles):
@@ -197,7 +205,6 @@ def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held):
     for t in range(frames):
         for i in range(3, Q.shape[1]):
             held[t, i + 3] = at_limit(body, Q[t], b[t], i)
-    return cost
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -206,7 +213,8 @@ def _tie(stretch, P, R, Q, A, A1, A2, b):
     steps = np.empty((max(frames - 1, 1), n))
     _steps(P, R, Q, steps)
     for t in range(1, frames - 1):
-        h0, h1 = stretch.time_s[t] - stretch.time_s[t - 1], stretch.time_s[t + 1] - stretch.time_s[t]
+        h0 = stretch.time_s[t] - stretch.time_s[t - 1]
+        h1 = stretch.time_s[t + 1] - stretch.time_s[t]
         scale = 2.0 / (h0 + h1)
         low, high = 1.0 / h0, 1.0 / h1
         middle = low + high
@@ -312,6 +320,33 @@ def _subtract_product(C, Y, Z, lower):
                 row[m] -= factor * other[m]
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _subtract_rows(C, U, Z):
+    """C -= U Z."""
+    n = len(C)
+    for i in range(n):
+        row = C[i]
+        for k in range(n):
+            factor = U[i, k]
+            other = Z[k]
+            for m in range(n):
+                row[m] -= factor * other[m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _subtract_outer(C, B, U):
+    """The lower triangle of C -= B U^T."""
+    n = len(C)
+    for i in range(n):
+        left = B[i]
+        for m in range(i + 1):
+            right = U[m]
+            total = 0.0
+            for k in range(n):
+                total += left[k] * right[k]
+            C[i, m] -= total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _factor(A, A1, A2, Y2):
     """Factors along time: A gets L_t, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
@@ -396,11 +431,12 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
     frames, n = len(P), len(body.above)
     A2, b = np.zeros((frames, n)), np.zeros((frames, n))
     held = np.zeros((frames, n), np.bool_)
+    nothing = np.zeros((0, n))
     first = cost = stretch_cost(body, data, stretch, P, R, Q, work)
     damping = 1e-5
     old_P, old_R, old_Q = P.copy(), R.copy(), Q.copy()
     for _ in range(iterations):
-        _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held)
+        _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, nothing)
         _take_out(held, A, A1, A2, b)
         for t in range(frames):
             for i in range(n):
@@ -446,14 +482,16 @@ def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, spread
     frames, n = len(P), len(body.above)
     A2, b = np.zeros((frames, n)), np.zeros((frames, n))
     held = np.zeros((frames, n), np.bool_)
-    _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held)
+    _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, spread.own)
     _take_out(held, A, A1, A2, b)
     _factor(A, A1, A2, Y2)
-    Z11, Z21, Z22 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
-    C1, C2, C0 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    Z11, Z12, Z21 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    Z22, C0, C1, C2 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
     for t in range(frames - 1, -1, -1):
         L = A[t]
         C0[:] = 0.0
+        C1[:] = 0.0
+        C2[:] = 0.0
         for i in range(n):
             C0[i, i] = 1.0
         _lower_solve(L, C0)
@@ -461,19 +499,21 @@ def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, spread
         if t + 1 < frames:
             U1 = A1[t]
             _upper_solve(L, U1)
-            C1[:] = -np.dot(U1, Z11)
+            _subtract_rows(C1, U1, Z11)
             if t + 2 < frames:
                 U2 = Y2[t]
                 _upper_solve(L, U2)
-                C1 -= np.dot(U2, Z21)
-                C2[:] = -np.dot(U1, Z21.T) - np.dot(U2, Z22)
-                C0 -= np.dot(C2, U2.T)
-            C0 -= np.dot(C1, U1.T)
+                _subtract_rows(C1, U2, Z21)
+                _subtract_rows(C2, U1, Z12)
+                _subtract_rows(C2, U2, Z22)
+                _subtract_outer(C0, C2, U2)
+            _subtract_outer(C0, C1, U1)
         # Rounding must stay symmetric: the recursion amplifies what is not.
         for i in range(n):
             for m in range(i):
-                C0[i, m] = C0[m, i] = 0.5 * (C0[i, m] + C0[m, i])
+                C0[m, i] = C0[i, m]
         Z22[:] = Z11
+        Z12[:] = C1
         Z21[:] = C1.T
         Z11[:] = C0
         _frame_spread(body, R[t], Q[t], C0, work, t, spread)

@@ -43,8 +43,8 @@ _KNUCKLES: dict[str, tuple[float, float]] = {
 
 BODY_LENGTHS: dict[str, Length] = {
     "hip_half_width": Length(0.058, 0.009),
-    "thigh": Length(0.243, 0.012),
-    "shank": Length(0.248, 0.012),
+    "thigh": Length(0.243, 0.016),
+    "shank": Length(0.248, 0.016),
     "ankle_height": Length(0.039, 0.005),
     "ball_of_foot": Length(0.075, 0.008),
     "toes": Length(0.042, 0.006),
@@ -53,8 +53,8 @@ BODY_LENGTHS: dict[str, Length] = {
     "head": Length(0.094, 0.007),
     "shoulder_half_width": Length(0.108, 0.009),
     "shoulder_height": Length(0.0, 0.012),
-    "upper_arm": Length(0.162, 0.012),
-    "forearm": Length(0.150, 0.012),
+    "upper_arm": Length(0.162, 0.016),
+    "forearm": Length(0.150, 0.016),
     "palm": Length(0.058, 0.008),
 }
 FINGER_LENGTHS: dict[str, Length] = {

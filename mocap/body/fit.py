@@ -1,0 +1,396 @@
+"""The fit of a body model to one person's keypoints, over a whole session.
+
+Shape first, from a spread of good frames; then every frame from the one before; then all frames
+of a stretch together, smooth in time; then once more with the feet that stand held still. The
+shape is one for all frames, so bones are of constant length by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mocap.arrays import Bool, Float
+from mocap.body.fit_config import FitConfig
+from mocap.body.fit_contacts import (
+    FLOOR_TOLERANCE_M,
+    contacts_of,
+    find_floor,
+    find_standing,
+)
+from mocap.body.fit_data import Measurements, measurements_of, point_data
+from mocap.body.fit_frame import frame_work
+from mocap.body.fit_kernels import pose_body
+from mocap.body.fit_poses import (
+    MOTION_DENSITY_ROOT,
+    fill_poses,
+    motion_density,
+    placed_points,
+)
+from mocap.body.fit_report import FitReport, make_report
+from mocap.body.fit_shape import Poses, fit_shape
+from mocap.body.fit_smooth import Spread, Stretch, smooth_stretch, spread_of_stretch
+from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, rough_roots
+from mocap.body.fit_tables import BodyTables, PointData, body_tables
+from mocap.body.model import BodyModel
+from mocap.geometry.kinematics import forward_kinematics
+from mocap.geometry.rotations import quaternion_from_matrix
+from mocap.model import Motion
+from mocap.model.body_motion import BodyMotion
+
+__all__ = ["MOTION_DENSITY_ROOT", "BodyFit", "FitConfig", "fit_body"]
+
+_STRETCH = 240
+"""Frames of a stretch which are kept."""
+_OVERLAP = 30
+"""Measured frames on either side which only steady it."""
+_MOST_OVERLAP = 600
+_STANDING_SIGMA_M = 0.0002
+"""Displacement of a standing sole between two frames, standard deviation."""
+_FLOOR_SIGMA_M = 0.004
+_WIDE = 1e4
+"""Robust scale of first steps, in sigmas."""
+_TRUNK = ("shoulder", "hip", "neck", "mid_hip")
+
+
+@dataclass(frozen=True, eq=False)
+class BodyFit:
+    """A fit and what it says about itself."""
+
+    motion: BodyMotion
+    report: FitReport
+
+
+def fit_body(
+    model: BodyModel,
+    person: Motion,
+    config: FitConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> BodyFit:
+    """Fits a body model to one person.
+
+    Args:
+        model: the body model.
+        person: the rows of one person; see `Motion.person`.
+        config: settings.
+        progress: called with the number of stretches done and their total.
+
+    Raises:
+        InputError: the rows cannot be fitted; the message says why.
+    """
+    config = config or FitConfig()
+    measured = measurements_of(model, person)
+    # The matrices are small, and the stretches run side by side.
+    with threadpool_limits(1):
+        return _Fitter(model, measured, config).run(progress)
+
+
+class _Fitter:
+    """The steps of one fit, and what they hand on."""
+
+    def __init__(self, model: BodyModel, measured: Measurements, config: FitConfig) -> None:
+        self.model = model
+        self.measured = measured
+        self.config = config
+        self.keypoints = measured.keypoints
+        self.noise_m = np.full(len(self.keypoints), config.model_noise_m)
+        self.shape = np.array(model.shape_mean, np.float64)
+        self.shape_sigma = np.array(model.shape_sigma, np.float64)
+        self.counts = measured.measured.sum(axis=1).astype(np.int64)
+        self.remarks: list[str] = []
+        self.body = self._tables()
+
+    def run(self, progress: Callable[[int, int], None] | None) -> BodyFit:
+        self._find_shape()
+        data = point_data(self.measured, self.noise_m, self.config.robust_sigmas)
+        poses = self._follow(data)
+        stretches = _stretches(self.counts >= FEWEST_POINTS)
+        soles = len(self.body.sole)
+        standing = np.zeros((max(len(self.counts) - 1, 0), soles), bool)
+        total = 2 * len(stretches)
+        steps = _Counter(total, progress)
+        poses, _, _ = self._smooth(data, poses, stretches, standing, steps, iterations=4)
+        points = placed_points(self.body, poses)
+        soles_m = points[:, self.body.sole]
+        floor_m = find_floor(soles_m[self.counts >= FEWEST_POINTS], self.body.sole_height)
+        flat = self._check_floor(floor_m)
+        if self.config.contacts and soles:
+            known = self.measured.measured[:, self.body.sole]
+            standing = find_standing(
+                soles_m,
+                self.body.sole_height,
+                self.measured.time_s,
+                0.0 if flat else floor_m,
+                known,
+            )
+        poses, held, spread = self._smooth(
+            data, poses, stretches, standing, steps, iterations=4, floor=flat, spread=True
+        )
+        assert spread is not None
+        points = placed_points(self.body, poses)
+        motion = self._motion(poses, points, spread)
+        contacts = contacts_of(standing, points[:, self.body.sole])
+        report = make_report(
+            self.model, motion, self.measured, held, contacts, floor_m, tuple(self.remarks)
+        )
+        return BodyFit(motion, report)
+
+    def _tables(self) -> BodyTables:
+        return body_tables(self.model, self.shape, self.keypoints)
+
+    def _check_floor(self, floor_m: float) -> bool:
+        """Whether the feet stand on z = 0."""
+        if not np.isfinite(floor_m):
+            return False
+        flat = self.config.floor and abs(floor_m) < FLOOR_TOLERANCE_M
+        if self.config.floor and not flat:
+            self.remarks.append(
+                f"the feet say that the floor is at {1000 * floor_m:+.0f} mm, not at 0: it was "
+                f"not used; 'mocap calibrate floor' sets it"
+            )
+        return flat
+
+    def _find_shape(self) -> None:
+        rows = _spread_frames(self.counts, self.config.shape_frames)
+        robust = self.config.robust_sigmas
+        data = point_data(self.measured, self.noise_m, robust).chosen(rows)
+        poses = self._start(data, rows)
+        wide = data._replace(robust=3.0 * _WIDE**2)
+        middle = data._replace(robust=3.0 * (4.0 * robust) ** 2)
+        self.shape, _ = fit_shape(self.model, self.keypoints, wide, poses, self.shape, rounds=3)
+        self.shape, _ = fit_shape(self.model, self.keypoints, middle, poses, self.shape, rounds=3)
+        self.body = self._tables()
+        self._find_noise(rows, poses)
+        data = point_data(self.measured, self.noise_m, robust).chosen(rows)
+        self.shape, self.shape_sigma = fit_shape(
+            self.model, self.keypoints, data, poses, self.shape, rounds=5
+        )
+        self.body = self._tables()
+
+    def _find_noise(self, rows: np.ndarray, poses: Poses) -> None:
+        """How far each keypoint of this person departs from a rigid body, robustly."""
+        off = placed_points(self.body, poses) - self.measured.points_m[rows]
+        low, high = 0.4 * self.config.model_noise_m, 5.0 * self.config.model_noise_m
+        known = np.einsum("fkii->fk", self.measured.covariance_m2[rows]) / 3.0
+        for k in range(len(self.noise_m)):
+            there = self.measured.measured[rows, k]
+            if there.sum() < 5:
+                continue
+            scale = 1.4826 * float(np.median(np.abs(off[there, k])))
+            own = float(np.median(np.nan_to_num(known[there, k])))
+            self.noise_m[k] = np.clip(np.sqrt(max(scale**2 - own, 0.0)), low, high)
+
+    def _start(self, data: PointData, rows: np.ndarray) -> Poses:
+        """Poses of chosen frames, from rough roots and the rest pose."""
+        frames = len(rows)
+        poses = Poses(
+            np.zeros((frames, 3)), np.zeros((frames, 3, 3)), np.zeros((frames, len(self.body.axis)))
+        )
+        done = np.zeros(frames, bool)
+        weight = np.array([10.0 if _of_trunk(n) else 0.1 for n in self.measured.names])
+        rest = self.body.point_local + self._rest_from_root()[self.body.point_joint]
+        rough_P, rough_R = rough_roots(
+            self.measured.points_m[rows], self.measured.measured[rows], rest, weight
+        )
+        work = frame_work(len(self.body.parents), len(self.keypoints), len(self.body.above))
+        wide = data._replace(robust=3.0 * _WIDE**2)
+        expect = loose_prediction(self.body)
+        follow_track(
+            self.body, data, wide, expect, self.counts[rows], rough_P, rough_R, *poses, done, work
+        )
+        return fill_poses(poses, done)
+
+    def _rest_from_root(self) -> np.ndarray:
+        rest = np.zeros((len(self.body.parents), 3))
+        for j in range(1, len(rest)):
+            rest[j] = rest[self.body.parents[j]] + self.body.bone[j]
+        return rest
+
+    def _follow(self, data: PointData) -> Poses:
+        """Every frame from the one before, in pieces that run side by side."""
+        frames = len(self.counts)
+        pieces = [(a, min(a + 1000, frames)) for a in range(0, frames, 1000)]
+
+        def one(piece: tuple[int, int]) -> Poses:
+            return self._start(data.frames(*piece), np.arange(*piece))
+
+        with ThreadPoolExecutor(self.config.threads) as pool:
+            parts = list(pool.map(one, pieces))
+        joined = Poses(*(np.concatenate(p) for p in zip(*parts, strict=True)))
+        return fill_poses(joined, self.counts >= FEWEST_POINTS)
+
+    def _smooth(
+        self,
+        data: PointData,
+        poses: Poses,
+        stretches: list[tuple[int, int, int, int]],
+        standing: Bool[np.ndarray, "intervals soles"],
+        steps: _Counter,
+        *,
+        iterations: int,
+        floor: bool = False,
+        spread: bool = False,
+    ) -> tuple[Poses, Bool[np.ndarray, "frames dofs"], Spread | None]:
+        """All stretches, each with its neighbours' frames on either side."""
+        joints, unknowns = len(self.body.parents), len(self.body.above)
+        floor_weight = 1.0 / _FLOOR_SIGMA_M**2 if floor else 0.0
+        density = motion_density(self.body) / max(self.config.smooth, 1e-9)
+        weight = 1.0 / density if self.config.smooth > 0 else np.zeros(unknowns)
+
+        def one(cut: tuple[int, int, int, int]) -> tuple[Poses, np.ndarray, Spread | None]:
+            start, stop, low, high = cut
+            frames = high - low
+            part = poses.frames(low, high)
+            stretch = Stretch(
+                self.measured.time_s[low:high],
+                weight,
+                standing[low : high - 1],
+                1.0 / _STANDING_SIGMA_M**2,
+                floor_weight,
+            )
+            expect = loose_prediction(self.body, floor_weight)
+            work = frame_work(joints, len(self.keypoints), unknowns)
+            blocks = tuple(np.zeros((frames, unknowns, unknowns)) for _ in range(3))
+            piece = data.frames(low, high)
+            _, _, held = smooth_stretch(
+                self.body, piece, stretch, expect, *part, iterations, work, blocks
+            )
+            keep = slice(start - low, stop - low)
+            found = None
+            if spread:
+                found = Spread(
+                    np.zeros((frames, joints, 3, 3)),
+                    np.zeros((frames, joints, 3, 3)),
+                    np.zeros((frames, unknowns)),
+                    np.zeros((frames, unknowns)),
+                )
+                held = spread_of_stretch(
+                    self.body, piece, stretch, expect, *part, work, blocks, found
+                )
+                found = Spread(*(array[keep] for array in found))
+            steps.done()
+            return part.frames(keep.start, keep.stop), held[keep, 3:], found
+
+        with ThreadPoolExecutor(self.config.threads) as pool:
+            parts = list(pool.map(one, stretches))
+        joined = Poses(*(np.concatenate(p) for p in zip(*(p for p, _, _ in parts), strict=True)))
+        held = np.concatenate([h for _, h, _ in parts])
+        spreads = [s for _, _, s in parts if s is not None]
+        if not spread:
+            return joined, held, None
+        return joined, held, Spread(*(np.concatenate(s) for s in zip(*spreads, strict=True)))
+
+    def _motion(
+        self, poses: Poses, points: Float[np.ndarray, "frames keypoints 3"], spread: Spread
+    ) -> BodyMotion:
+        model, measured = self.model, self.measured
+        rest = model.shaped(self.shape).rest_joints_m
+        local = local_rotations(self.body, poses)
+        positions, _ = forward_kinematics(model.tree.parents, rest, poses.P, local)
+        residual = np.linalg.norm(points - measured.points_m, axis=2)
+        dofs = model.dofs
+        values = poses.Q.copy()
+        values[:, :3] = 0.0
+        return BodyMotion(
+            person_id=measured.person_id,
+            model=model.name,
+            gender=model.gender,
+            tree=model.tree,
+            rest_joints_m=rest,
+            shape_names=model.shape_names,
+            shape=self.shape,
+            shape_sigma=self.shape_sigma,
+            frame=measured.frame,
+            time_s=measured.time_s,
+            present=measured.present,
+            root_position_m=poses.P,
+            rotations=quaternion_from_matrix(local),
+            joint_positions_m=positions,
+            position_covariance_m2=spread.position,
+            rotation_covariance_rad2=spread.rotation,
+            measured=self._measured_joints(spread),
+            dof_names=dofs.names[3:],
+            dof_rad=values[:, 3:],
+            dof_limits_rad=dofs.limits_rad[3:],
+            keypoint_names=measured.names,
+            keypoints_m=points,
+            residual_m=residual,
+        )
+
+    def _measured_joints(self, spread: Spread) -> Bool[np.ndarray, "frames joints"]:
+        """Whether the frame's own keypoints narrow down a joint's rotation."""
+        body = self.body
+        prior = np.concatenate((np.ones(6), np.where(body.prior > 0, body.prior, 1.0)[3:]))
+        share = spread.own * prior
+        result = np.zeros((len(share), len(body.parents)), bool)
+        for j, parent in enumerate(body.parents):
+            first, stop = body.dof_start[j] + 3, body.dof_start[j + 1] + 3
+            if j == 0:
+                result[:, 0] = (spread.own[:, :6] < 0.1).all(axis=1)
+            elif first == stop:
+                result[:, j] = result[:, parent]
+            else:
+                result[:, j] = share[:, first:stop].mean(axis=1) < _MEASURED_SHARE
+        return result
+
+
+_MEASURED_SHARE = 0.85
+
+
+def local_rotations(body: BodyTables, poses: Poses) -> Float[np.ndarray, "frames joints 3 3"]:
+    """Rotation of each joint relative to its parent; of the root, in the world."""
+    frames, joints = len(poses.P), len(body.parents)
+    position, twist = np.zeros((joints, 3)), np.zeros((len(body.above), 6))
+    world = np.zeros((frames, joints, 3, 3))
+    for t in range(frames):
+        pose_body(body, poses.R[t], poses.Q[t], position, world[t], twist)
+    local = world.copy()
+    local[:, 1:] = np.swapaxes(world[:, body.parents[1:]], 2, 3) @ world[:, 1:]
+    return local
+
+
+class _Counter:
+    """Counts steps done in several threads."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._total, self._progress, self._count = total, progress, 0
+
+    def done(self) -> None:
+        self._count += 1
+        if self._progress is not None:
+            self._progress(self._count, self._total)
+
+
+def _of_trunk(name: str) -> bool:
+    return name in _TRUNK or name.partition("_")[2] in _TRUNK
+
+
+def _spread_frames(counts: np.ndarray, wanted: int) -> np.ndarray:
+    """Frames with many keypoints, spread over the session."""
+    good = np.flatnonzero(counts >= 0.8 * np.percentile(counts[counts > 0], 90))
+    if len(good) <= wanted:
+        return good
+    return good[np.linspace(0, len(good) - 1, wanted).round().astype(np.int64)]
+
+
+def _stretches(measured: Bool[np.ndarray, " frames"]) -> list[tuple[int, int, int, int]]:
+    """First and last frame to keep, and to fit, of each stretch."""
+    frames = len(measured)
+    count = max(1, round(frames / _STRETCH))
+    edges = np.linspace(0, frames, count + 1).round().astype(int)
+    known = np.flatnonzero(measured)
+    result: list[tuple[int, int, int, int]] = []
+    for start, stop in pairwise(edges):
+        before = known[known < start]
+        after = known[known >= stop]
+        low = int(before[-_OVERLAP]) if len(before) >= _OVERLAP else 0
+        high = int(after[_OVERLAP - 1]) + 1 if len(after) >= _OVERLAP else frames
+        low = max(low, int(start) - _MOST_OVERLAP)
+        high = min(high, int(stop) + _MOST_OVERLAP)
+        result.append((int(start), int(stop), low, high))
+    return result
