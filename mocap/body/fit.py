@@ -55,6 +55,9 @@ _STANDING_SIGMA_M = 0.0002
 _FLOOR_SIGMA_M = 0.004
 _WIDE = 1e4
 """Robust scale of first steps, in sigmas."""
+_FIRM = 0.6
+_SOFT = {"hip": 2.5, "shoulder": 1.5}
+"""Flesh at hips and shoulders moves with the limb by 1 to 2 cm, which no residual shows."""
 _TRUNK = ("shoulder", "hip", "neck", "mid_hip")
 
 
@@ -98,7 +101,8 @@ class _Fitter:
         self.measured = measured
         self.config = config
         self.keypoints = measured.keypoints
-        self.noise_m = np.full(len(self.keypoints), config.model_noise_m)
+        softness = np.array([max(1.0, _softness(name)) for name in measured.names])
+        self.noise_m = config.model_noise_m * softness
         self.shape = np.array(model.shape_mean, np.float64)
         self.shape_sigma = np.array(model.shape_sigma, np.float64)
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
@@ -175,7 +179,8 @@ class _Fitter:
     def _find_noise(self, rows: np.ndarray, poses: Poses) -> None:
         """How far each keypoint of this person departs from a rigid body, robustly."""
         off = placed_points(self.body, poses) - self.measured.points_m[rows]
-        low, high = 0.4 * self.config.model_noise_m, 5.0 * self.config.model_noise_m
+        least = self.config.model_noise_m * np.array([_softness(n) for n in self.measured.names])
+        most = 5.0 * self.config.model_noise_m
         known = np.einsum("fkii->fk", self.measured.covariance_m2[rows]) / 3.0
         for k in range(len(self.noise_m)):
             there = self.measured.measured[rows, k]
@@ -183,7 +188,7 @@ class _Fitter:
                 continue
             scale = 1.4826 * float(np.median(np.abs(off[there, k])))
             own = float(np.median(np.nan_to_num(known[there, k])))
-            self.noise_m[k] = np.clip(np.sqrt(max(scale**2 - own, 0.0)), low, high)
+            self.noise_m[k] = np.clip(np.sqrt(max(scale**2 - own, 0.0)), least[k], most)
 
     def _start(self, data: PointData, rows: np.ndarray) -> Poses:
         """Poses of chosen frames, from rough roots and the rest pose."""
@@ -364,6 +369,11 @@ class _Counter:
         self._count += 1
         if self._progress is not None:
             self._progress(self._count, self._total)
+
+
+def _softness(name: str) -> float:
+    """Least noise of a keypoint on a rigid body, in `FitConfig.model_noise_m`."""
+    return _SOFT.get(name.partition("_")[2], _FIRM)
 
 
 def _of_trunk(name: str) -> bool:

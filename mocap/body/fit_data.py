@@ -60,7 +60,7 @@ def measurements_of(model: BodyModel, person: Motion) -> Measurements:
     frames = int(rows[-1]) + 1
     table = person.skeleton
     shared = [(k, table.index(n)) for k, n in enumerate(model.keypoint_names) if n in table]
-    there = np.isfinite(person.points_m).all(axis=2)
+    there = np.asarray(np.isfinite(person.points_m).all(axis=2))
     shared = [(k, i) for k, i in shared if there[:, i].any()]
     most = int(there[:, [i for _, i in shared]].sum(axis=1).max()) if shared else 0
     if most < FEWEST_KEYPOINTS:
@@ -74,7 +74,7 @@ def measurements_of(model: BodyModel, person: Motion) -> Measurements:
     covariance = np.full((frames, len(shared), 3, 3), np.nan)
     points[rows] = person.points_m[:, columns]
     covariance[rows] = person.covariance_m2[:, columns]
-    measured = np.isfinite(points).all(axis=2)
+    measured = np.asarray(np.isfinite(points).all(axis=2))
     present = np.zeros(frames, bool)
     present[rows] = True
     return Measurements(

@@ -77,13 +77,13 @@ def fit_shape(
     for _ in range(rounds):
         body = body_tables(model, shape, keypoints)
         shaped = model.shaped(shape)
-        H, b = prior.copy(), prior @ (mean - shape)
+        normal, b = prior.copy(), prior @ (mean - shape)
         for t in range(len(poses.P)):
             fit_frame(body, data, t, expect, poses.P[t], poses.R[t], poses.Q[t], 8, work)
             frame_H, frame_b = _reduced(shaped, keypoints, body, data, t, expect, poses, work)
-            H += _INDEPENDENT * frame_H
+            normal += _INDEPENDENT * frame_H
             b += _INDEPENDENT * frame_b
-        covariance = np.linalg.inv(H)
+        covariance = np.linalg.inv(normal)
         step = covariance @ b
         shape = shape + step
         if np.abs(step / sigma).max() < _CONVERGED:
