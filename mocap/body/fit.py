@@ -37,6 +37,7 @@ from mocap.body.fit_shape import Poses, fit_shape
 from mocap.body.fit_smooth import Spread, Stretch, smooth_stretch, spread_of_stretch
 from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, rough_roots
 from mocap.body.fit_tables import BodyTables, PointData, body_tables
+from mocap.body.fit_views import FIRST_PX, PersonViews, camera_noise, pixel_data
 from mocap.body.model import BodyModel
 from mocap.geometry.kinematics import forward_kinematics
 from mocap.geometry.rotations import quaternion_from_matrix
@@ -74,6 +75,8 @@ def fit_body(
     person: Motion,
     config: FitConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    views: PersonViews | None = None,
 ) -> BodyFit:
     """Fits a body model to one person.
 
@@ -81,6 +84,8 @@ def fit_body(
         model: the body model.
         person: the rows of one person; see `Motion.person`.
         config: settings.
+        views: the person's 2D keypoints: then these are fitted, by their reprojection errors, and
+            the 3D keypoints only start the fit.
         progress: called with the number of stretches done and their total.
 
     Raises:
@@ -90,13 +95,19 @@ def fit_body(
     measured = measurements_of(model, person)
     # The matrices are small, and the stretches run side by side.
     with threadpool_limits(1):
-        return _Fitter(model, measured, config).run(progress)
+        return _Fitter(model, measured, config, views).run(progress)
 
 
 class _Fitter:
     """The steps of one fit, and what they hand on."""
 
-    def __init__(self, model: BodyModel, measured: Measurements, config: FitConfig) -> None:
+    def __init__(
+        self,
+        model: BodyModel,
+        measured: Measurements,
+        config: FitConfig,
+        views: PersonViews | None,
+    ) -> None:
         self.model = model
         self.measured = measured
         self.config = config
@@ -106,6 +117,7 @@ class _Fitter:
         self.shape = np.array(model.shape_mean, np.float64)
         self.shape_sigma = np.array(model.shape_sigma, np.float64)
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
+        self.views = views
         self.remarks: list[str] = []
         self.body = self._tables()
 
@@ -113,6 +125,8 @@ class _Fitter:
         self._find_shape()
         data = point_data(self.measured, self.noise_m, self.config.robust_sigmas)
         poses = self._follow(data)
+        if self.views is not None:
+            data = self._to_pictures(self.views, poses)
         stretches = _stretches(self.counts >= FEWEST_POINTS)
         soles = len(self.body.sole)
         standing = np.zeros((max(len(self.counts) - 1, 0), soles), bool)
@@ -143,6 +157,19 @@ class _Fitter:
             self.model, motion, self.measured, held, contacts, floor_m, tuple(self.remarks)
         )
         return BodyFit(motion, report)
+
+    def _to_pictures(self, views: PersonViews, poses: Poses) -> PointData:
+        """The shape once more from the pixels, and the pixels as what is to be fitted."""
+        robust = 3.0 * self.config.robust_sigmas**2
+        first = pixel_data(views, self.measured, np.full(len(views.rig), FIRST_PX), robust)
+        sigma_px = camera_noise(views, first, placed_points(self.body, poses))
+        data = pixel_data(views, self.measured, sigma_px, robust)
+        rows = _spread_frames(self.counts, self.config.shape_frames)
+        self.shape, self.shape_sigma = fit_shape(
+            self.model, self.keypoints, data.chosen(rows), poses.chosen(rows), self.shape, rounds=5
+        )
+        self.body = self._tables()
+        return data
 
     def _tables(self) -> BodyTables:
         return body_tables(self.model, self.shape, self.keypoints)

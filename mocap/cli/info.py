@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
+
 from mocap.cli.options import SessionPath
 from mocap.cli.progress import console, say
 from mocap.cli.summary import print_remarks, print_session
+from mocap.pipeline.body import is_current
+from mocap.storage.body_file import list_bodies, load_body
 from mocap.storage.layout import STATUS_RECORDING, STATUS_TEXT
 from mocap.storage.session_reader import Session
 
@@ -39,8 +43,25 @@ class Info:
                     f"({x:.2f}, {y:.2f}, {z:.2f}) m"
                 )
             print_session(session)
+            _print_bodies(session)
             print_remarks(session.summary, self.session)
             if self.config:
                 console.print_json(json.dumps(session.config))
                 console.print_json(json.dumps(session.software))
         return 0
+
+
+def _print_bodies(session: Session) -> None:
+    """Prints which bodies were fitted."""
+    for model, person_id in list_bodies(session.path, session.created_utc):
+        body = load_body(session.path, session.created_utc, model, person_id)
+        if body is None:
+            continue
+        motion = body.motion
+        known = motion.residual_m[motion.residual_m == motion.residual_m]
+        residual = f"{1000 * float(np.median(known)):.1f} mm" if known.size else "-"
+        stale = "" if is_current(session, body) else "; ids were corrected since: fit again"
+        say(
+            f"body {model} of person {person_id}: frames {motion.frame[0]} to {motion.frame[-1]}, "
+            f"from the {body.layer} keypoints, residual {residual}{stale}"
+        )

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "calibrate check": "mocap.cli.calibrate_check:CalibrateCheck",
     "calibrate floor": "mocap.cli.calibrate_floor:CalibrateFloor",
     "run": "mocap.cli.run:Run",
+    "fit": "mocap.cli.fit:Fit",
     "export": "mocap.cli.export:Export",
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
