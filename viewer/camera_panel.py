@@ -1,4 +1,4 @@
-"""The cameras' own pictures beside the 3D view, with the 3D people drawn into them."""
+"""The cameras' own pictures beside the 3D view, with the people or their bodies drawn in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mocap.arrays import UInt8
+from mocap.closing import Closing
 from mocap.geometry.projection import project_points
 from mocap.model import Camera
 from mocap.storage.session_reader import Session
+from viewer.bodies import Bodies
 from viewer.colours import LEFT, PEOPLE, RIGHT, TEXT
 from viewer.feed import load_feed
+from viewer.mesh_overlay import MeshOverlay
+from viewer.stage import Mesh
 
 _LINE_OF_HEIGHT = 0.006
 _DETAIL = ("face", "left_hand", "right_hand")
@@ -22,18 +26,28 @@ Pictures = Callable[[int], Mapping[str, np.ndarray]]
 """Gives what each camera saw in a frame of the session: RGB pictures by camera name."""
 
 
-class CameraPanel:
-    """A grid of camera pictures, each with the reprojected people.
+class CameraPanel(Closing):
+    """A grid of camera pictures, each with the reprojected people, or with fitted bodies.
 
     Args:
         session: the session.
         layer: "raw" or "smooth".
         height: of the whole panel, in pixels.
         pictures: gives the pictures; a camera without one leaves its place grey.
+        bodies: drawn instead of the keypoints.
     """
 
-    def __init__(self, session: Session, layer: str, height: int, pictures: Pictures) -> None:
+    def __init__(
+        self,
+        session: Session,
+        layer: str,
+        height: int,
+        pictures: Pictures,
+        bodies: Bodies | None = None,
+    ) -> None:
         self._pictures = pictures
+        self._bodies = bodies
+        self._overlays: dict[tuple[int, int], MeshOverlay] = {}
         self._rig = session.rig
         self._skeleton = session.skeleton
         self._feed = load_feed(session, layer)
@@ -58,6 +72,8 @@ class CameraPanel:
         pictures = self._pictures(frame)
         panel = np.full((self._height, self.width, 3), 225, np.uint8)
         points = self._feed.people(frame).points_m
+        number = int(self._feed.frames.number[frame])
+        mesh = None if self._bodies is None else self._bodies.mesh(number)
         for i, camera in enumerate(self._rig):
             if camera.name not in pictures:
                 continue
@@ -66,7 +82,9 @@ class CameraPanel:
             size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
             small = cv2.resize(picture[:, :, ::-1], size, interpolation=cv2.INTER_AREA)
             small = np.ascontiguousarray(small)
-            for rank, person in enumerate(points):
+            if mesh is not None:
+                small = self._with_mesh(small, camera, mesh)
+            for rank, person in enumerate(points if mesh is None else ()):
                 self._draw_person(small, camera, person, rank, scale)
             cv2.putText(
                 small, camera.name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 3, 16
@@ -78,6 +96,18 @@ class CameraPanel:
             x = (i % self._columns) * self._cell_width + (self._cell_width - size[0]) // 2
             panel[y : y + size[1], x : x + size[0]] = small
         return panel
+
+    def close(self) -> None:
+        """Gives the graphics contexts back."""
+        for overlay in self._overlays.values():
+            overlay.close()
+        self._overlays.clear()
+
+    def _with_mesh(self, picture: np.ndarray, camera: Camera, mesh: Mesh) -> np.ndarray:
+        size = (picture.shape[1], picture.shape[0])
+        if size not in self._overlays:
+            self._overlays[size] = MeshOverlay(size)
+        return np.ascontiguousarray(self._overlays[size].draw(picture, camera, mesh))
 
     def _draw_person(
         self, picture: np.ndarray, camera: Camera, points: np.ndarray, rank: int, scale: float

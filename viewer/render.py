@@ -16,6 +16,7 @@ from mocap.errors import InputError, OutputError
 from mocap.files import check_output, write_atomically
 from mocap.offscreen import offscreen_visualizer
 from mocap.storage.session_reader import Session
+from viewer.bodies import Bodies, shadow_of
 from viewer.feed import Feed, load_feed
 from viewer.options import ViewOptions, check_size
 from viewer.overlay import Overlay, caption_of, label_cameras, label_people
@@ -52,15 +53,22 @@ class Renderer(Closing):
         feed: the layer of it.
         view_point: from where to look; its size is the size of the pictures.
         options: what to draw.
+        bodies: drawn instead of the keypoints.
 
     Raises:
         DependencyError: a graphics library is missing.
     """
 
     def __init__(
-        self, session: Session, feed: Feed, view_point: ViewPoint, options: ViewOptions
+        self,
+        session: Session,
+        feed: Feed,
+        view_point: ViewPoint,
+        options: ViewOptions,
+        bodies: Bodies | None = None,
     ) -> None:
         self._feed = feed
+        self._bodies = bodies
         self._view = view_point
         self._options = options
         self._title = session.path.stem
@@ -75,6 +83,9 @@ class Renderer(Closing):
             self._scene = Scene(self._visualizer, mesh, cameras, volume, 1.2 * options.supersample)
             self._scene.show("floor", options.floor)
             self._scene.show("cameras", options.cameras)
+            if bodies is not None:
+                self._scene.show("people", False)
+                self._flat = [self._scene.add_flat() for _ in range(2)]
             self._scene.look_from(large)
         except BaseException:
             self.close()
@@ -85,7 +96,13 @@ class Renderer(Closing):
         import cv2
 
         people = self._feed.people(frame, self._options.uncertain_above_m)
-        self._scene.set_people(people)
+        if self._bodies is None:
+            self._scene.set_people(people)
+        else:
+            mesh = self._bodies.mesh(int(self._feed.frames.number[frame]))
+            self._scene.set_flat(self._flat[0], mesh)
+            if self._options.floor:
+                self._scene.set_flat(self._flat[1], shadow_of(mesh))
         self._visualizer.poll_events()
         large = np.asarray(self._visualizer.capture_screen_float_buffer(True))
         small = cv2.resize(large, self._view.size, interpolation=cv2.INTER_AREA)
@@ -113,6 +130,7 @@ def render_snapshot(
     size: tuple[int, int] = (1280, 720),
     view: ViewOptions | None = None,
     panel: Panel | None = None,
+    bodies: Bodies | None = None,
     overwrite: bool = True,
 ) -> None:
     """Draws one frame of a session into a picture file, without a display.
@@ -128,6 +146,7 @@ def render_snapshot(
         size: width and height in pixels.
         view: what to draw and from where.
         panel: a picture to put left of it, as high as it is.
+        bodies: drawn instead of the keypoints.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -145,7 +164,7 @@ def render_snapshot(
     feed = load_feed(session, layer)
     position = feed.busiest_frame if frame is None else _position(session, feed, frame)
     view_point = choose_view(feed, session.rig, size, options, position)
-    with Renderer(session, feed, view_point, options) as renderer:
+    with Renderer(session, feed, view_point, options, bodies) as renderer:
         picture = renderer.draw(position)
     if panel is not None:
         picture = np.hstack([panel.draw(position), picture])
@@ -164,6 +183,7 @@ def render_video(
     fps: float | None = None,
     view: ViewOptions | None = None,
     panel: Panel | None = None,
+    bodies: Bodies | None = None,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = True,
 ) -> None:
@@ -179,6 +199,7 @@ def render_video(
         fps: pictures per second; None for the frame rate of the session.
         view: what to draw and from where.
         panel: a picture to put left of each frame, as high as the video.
+        bodies: drawn instead of the keypoints.
         progress: is called with the number of pictures done and of all pictures.
         overwrite: whether an existing file may be replaced.
 
@@ -198,7 +219,10 @@ def render_video(
     shown, rate = pictures(feed.times_s, feed.frames.number, fps)
     view_point = choose_view(feed, session.rig, size, options)
     whole = size if panel is None else (size[0] + panel.width, size[1])
-    with Renderer(session, feed, view_point, options) as renderer, _video(path, whole, rate) as add:
+    with (
+        Renderer(session, feed, view_point, options, bodies) as renderer,
+        _video(path, whole, rate) as add,
+    ):
         drawn, picture = -1, np.zeros((0, 0, 3), np.uint8)
         for done, position in enumerate(shown, start=1):
             if position != drawn:

@@ -7,8 +7,9 @@ and such a file may look at it, but a mesh in a file that is handed on passes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def surface_mesh(motion: BodyMotion, path: Path | None = None) -> SurfaceMesh:
 def surface(
     motion: BodyMotion, frames: Sequence[int] | None = None, path: Path | None = None
 ) -> tuple[Float[np.ndarray, "frames vertices 3"], Int[np.ndarray, "faces 3"]]:
-    """The surface in some frames.
+    """The surface in some frames; see `BodySurface` for one frame after the other.
 
     Args:
         motion: the motion.
@@ -112,22 +113,62 @@ def surface(
         InputError: the body model has no surface, or its file is not found.
         DependencyError: anny must be built for the first time and its library is missing.
     """
-    chosen = np.arange(len(motion)) if frames is None else np.asarray(frames, np.int64)
-    rotations = matrix_from_quaternion(motion.rotations[chosen])
-    root = motion.root_position_m[chosen]
-    if motion.model != "anny":
-        data = _smpl(motion, path)
-        shaped = data.shaped(betas_of(motion))
-        return data.vertices(shaped, root, rotations), data.faces
-    mesh = _anny_mesh(motion)
-    result = np.empty((len(chosen), len(mesh.vertices_m), 3), np.float32)
-    for first in range(0, len(chosen), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        positions, orientations = forward_kinematics(
-            motion.tree.parents, motion.rest_joints_m, root[part], rotations[part]
-        )
-        result[part] = posed_vertices(mesh, positions, orientations)
-    return result, mesh.faces
+    body = BodySurface(motion, path)
+    return body.vertices(frames), body.faces
+
+
+class BodySurface:
+    """The surface of one person's motion.
+
+    Attributes:
+        faces: vertex indices, counter-clockwise seen from outside.
+
+    Args:
+        motion: the motion.
+        path: file or folder of the licensed models.
+
+    Raises:
+        InputError: the body model has no surface, or its file is not found.
+        DependencyError: anny must be built for the first time and its library is missing.
+    """
+
+    def __init__(self, motion: BodyMotion, path: Path | None = None) -> None:
+        self._motion = motion
+        if motion.model == "anny":
+            mesh = _anny_mesh(motion)
+            self.faces = mesh.faces
+            self._posed = self._anny(mesh)
+        else:
+            data = _smpl(motion, path)
+            shaped = data.shaped(betas_of(motion))
+            self.faces = data.faces
+            self._posed = partial(data.vertices, shaped)
+
+    def vertices(
+        self, frames: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "frames vertices 3"]:
+        """World positions of the vertices in metres, single precision.
+
+        Args:
+            frames: which frames of the motion, counted from its first as 0; all when None.
+        """
+        motion = self._motion
+        chosen = np.arange(len(motion)) if frames is None else np.asarray(frames, np.int64)
+        rotations = matrix_from_quaternion(motion.rotations[chosen])
+        return self._posed(motion.root_position_m[chosen], rotations)
+
+    def _anny(self, mesh: SurfaceMesh) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        tree, rest = self._motion.tree, self._motion.rest_joints_m
+
+        def posed(root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+            result = np.empty((len(root), len(mesh.vertices_m), 3), np.float32)
+            for first in range(0, len(root), _CHUNK):
+                part = slice(first, first + _CHUNK)
+                placed = forward_kinematics(tree.parents, rest, root[part], rotations[part])
+                result[part] = posed_vertices(mesh, *placed)
+            return result
+
+        return posed
 
 
 def posed_vertices(
