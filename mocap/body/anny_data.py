@@ -96,17 +96,21 @@ class BodyData:
         return self.corner_uv.mean(axis=1)
 
     def rest(
-        self, shape: Mapping[str, float]
+        self, shape: Mapping[str, float], *, extrapolate: bool = False
     ) -> tuple[Float[np.ndarray, "vertices 3"], Float[np.ndarray, "bones 3"]]:
         """Vertices and bone heads of the rest pose of a body of this shape."""
-        weights = (blend_weights(shape, self.mask) @ self.projection).astype(np.float32)
+        weights = blend_weights(shape, self.mask, extrapolate=extrapolate) @ self.projection
+        weights = weights.astype(np.float32)
         vertices = self.vertices_m + np.tensordot(weights, self.blend_vertices_m, axes=1)
         heads = self.heads_m + np.tensordot(weights, self.blend_heads_m, axes=1)
         return vertices.astype(np.float64), heads.astype(np.float64)
 
 
 def blend_weights(
-    shape: Mapping[str, float], mask: Float[np.ndarray, "originals anchors"]
+    shape: Mapping[str, float],
+    mask: Float[np.ndarray, "originals anchors"],
+    *,
+    extrapolate: bool = False,
 ) -> Float[np.ndarray, " originals"]:
     """Weights of the model's blend shapes for phenotype values.
 
@@ -116,13 +120,20 @@ def blend_weights(
     Args:
         shape: values from 0 to 1 by phenotype name; 0.5 where one is missing.
         mask: which anchors each blend shape is a product of.
+        extrapolate: whether values outside 0 to 1 go on as between the two nearest anchors, which
+            has no edge at which a fit could get stuck; otherwise they count as 0 or 1.
     """
     columns: list[np.ndarray] = [np.full(3, 1 / 3)]
     for name, anchors in list(_PHENOTYPES.items())[1:]:
         low = -1 / 3 if name == "age" else 0.0
-        positions = np.linspace(low, 1.0, len(anchors))
-        value = float(np.clip(shape.get(name, 0.5), low, 1.0))
-        columns.append(np.array([np.interp(value, positions, row) for row in np.eye(len(anchors))]))
+        value = float(shape.get(name, 0.5))
+        if not extrapolate:
+            value = float(np.clip(value, low, 1.0))
+        place = (value - low) / (1.0 - low) * (len(anchors) - 1)
+        first = int(np.clip(np.floor(place), 0, len(anchors) - 2))
+        column = np.zeros(len(anchors))
+        column[first : first + 2] = 1.0 - (place - first), place - first
+        columns.append(column)
     return np.prod(np.where(mask > 0, np.concatenate(columns)[None], 1.0), axis=1)
 
 

@@ -73,7 +73,8 @@ class AnnyRig:
         joint_of_bone: which joint each bone of the library goes with.
         turn: per joint, the rotation from the library's rest pose into the T-pose.
         bind_joints: places of the joints in the library's rest pose.
-        rest_joints: places of the joints in the T-pose, the floor at 0.
+        bones: in the T-pose, from the parent of each joint to it.
+        sole: in the T-pose, from the left foot's joint to the lowest point of its sole.
         coco: places in the library's rest pose of the keypoints of the library's regressor.
         face: the same of the 68 points of the face.
         weights: how much each joint moves each vertex.
@@ -86,7 +87,8 @@ class AnnyRig:
     joint_of_bone: Int[np.ndarray, " bones"]
     turn: Float[np.ndarray, "joints 3 3"]
     bind_joints: Float[np.ndarray, "joints 3 blends"]
-    rest_joints: Float[np.ndarray, "joints 3 blends"]
+    bones: Float[np.ndarray, "joints 3 blends"]
+    sole: Float[np.ndarray, "3 blends"]
     coco: Float[np.ndarray, "keypoints 3 blends"]
     face: Float[np.ndarray, "points 3 blends"]
     weights: sparse.csr_matrix
@@ -96,15 +98,14 @@ class AnnyRig:
 
     def blend(self, shape: dict[str, float]) -> Float[np.ndarray, " blends"]:
         """1 and the weights of the blend shapes for phenotype values."""
-        return np.concatenate([[1.0], blend_weights(shape, self.mask) @ self.projection])
+        weights = blend_weights(shape, self.mask, extrapolate=True)
+        return np.concatenate([[1.0], weights @ self.projection])
 
-    def in_t_pose(
-        self, places: Float[np.ndarray, "keypoints 3 blends"], joints: Sequence[int]
-    ) -> Float[np.ndarray, "keypoints 3 blends"]:
-        """Places of the library's rest pose in the T-pose, each moving with a joint."""
-        chosen = list(joints)
-        local = np.einsum("kab,kbs->kas", self.turn[chosen], places - self.bind_joints[chosen])
-        return self.rest_joints[chosen] + local
+    def from_joint(
+        self, place: Float[np.ndarray, "3 blends"], joint: int
+    ) -> Float[np.ndarray, "3 blends"]:
+        """A place of the library's rest pose as seen from a joint in the T-pose."""
+        return self.turn[joint] @ (place - self.bind_joints[joint])
 
 
 @lru_cache(maxsize=2)
@@ -125,24 +126,24 @@ def anny_rig(data: BodyData, *, fingers: bool) -> AnnyRig:
         [_place(name, data, heads, vertices, weights, average, tree) for name in tree.names]
     )
     turn = _turns(tree, bind @ average, data, heads, average)
-    rest = bind.copy()
+    bones = np.zeros_like(bind)
     for j in range(1, len(tree)):
         a = tree.parents[j]
-        rest[j] = rest[a] + np.einsum("ab,bs->as", turn[a], bind[j] - bind[a])
-    # The floor is under the sole that is lowest in the average body.
+        bones[j] = turn[a] @ (bind[j] - bind[a])
+    # The floor is under the sole at its lowest in the average body.
     foot = tree.index("LeftFoot")
-    sole = turn[foot] @ (vertices.average(average) - bind[foot] @ average).T
+    height = (vertices.average(average) - bind[foot] @ average) @ turn[foot, 2]
     own = np.flatnonzero(weights[:, [foot, tree.index("LeftToeBase")]].sum(axis=1).A1 > 0.9)
-    lowest = int(own[sole[2, own].argmin()])
-    ground = rest[foot, 2] + turn[foot, 2] @ (vertices.rows([lowest])[0] - bind[foot])
-    rest[:, 2] -= ground
+    lowest = int(own[height[own].argmin()])
+    sole = turn[foot] @ (vertices.rows([lowest])[0] - bind[foot])
     regressor = data.regressor / data.regressor.sum(axis=1, keepdims=True)
     return AnnyRig(
         tree=tree,
         joint_of_bone=joint_of_bone,
         turn=turn,
         bind_joints=bind,
-        rest_joints=rest,
+        bones=bones,
+        sole=sole,
         coco=vertices.combined(regressor.astype(np.float64)),
         face=vertices.rows(list(FACE_VERTICES)),
         weights=weights,

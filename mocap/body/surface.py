@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from mocap.arrays import Float, Int
-from mocap.body.anny_body import build_of
+from mocap.body.anny_body import build_of, stretch_of
 from mocap.body.anny_data import load_body_data
 from mocap.body.anny_rig import AnnyRig, anny_rig, to_skeleton_axes
 from mocap.body.skinning import skin
@@ -39,8 +39,9 @@ class SurfaceMesh:
 
     A vertex of a posed body is sum_j w_j (G_j B_j (v - b_j) + p_j) with G_j and p_j the world
     orientation and position of joint j: B_j and b_j say how the joint lies in the pose in which
-    the mesh is bound, which need not be the rest pose of the motion. The inverse bind matrix of a
-    joint in glTF is [B_j | -B_j b_j].
+    the mesh is bound, which need not be the rest pose of the motion; B_j is a rotation, and
+    stretches where a person's bone is longer than the model's. The inverse bind matrix of a joint
+    in glTF is [B_j | -B_j b_j].
 
     Attributes:
         vertices_m: the mesh as it is bound, metres, axes of the body model.
@@ -192,15 +193,15 @@ def posed_vertices(
 def _anny_mesh(motion: BodyMotion) -> SurfaceMesh:
     data = load_body_data()
     rig: AnnyRig = anny_rig(data, fingers="LeftHandThumb1" in motion.tree.names)
-    build = dict(build_of(motion.shape_names, motion.shape))
-    scale = build.pop("scale", 1.0)
-    vertices, _ = data.rest(build)
+    build = build_of(motion.shape_names, motion.shape)
+    scale = build.get("scale", 1.0)
+    vertices, _ = data.rest(build, extrapolate=True)
     return SurfaceMesh(
         vertices_m=scale * to_skeleton_axes(vertices),
         faces=rig.triangles.astype(np.int64),
         weights=rig.weights,
-        bind_turn=rig.turn,
-        bind_joints_m=scale * (rig.bind_joints @ rig.blend(build)),
+        bind_turn=stretch_of(build, rig.tree)[..., None] * rig.turn,
+        bind_joints_m=scale * (rig.bind_joints @ rig.blend(dict(build))),
         corner_uv=data.corner_uv,
         licence="CC0",
         licence_allows_mesh=True,

@@ -96,6 +96,25 @@ def test_what_a_gltf_reader_does_gives_the_surface(reaching) -> None:
     assert mesh.corner_uv.min() >= 0.0 and mesh.corner_uv.max() <= 1.0
 
 
+def test_the_skin_is_stretched_with_the_bones() -> None:
+    model = anny_model()
+    still = np.tile(np.eye(3), (1, len(model.tree), 1, 1))
+    shape = model.shape_mean.copy()
+    plain, _ = surface(motion_of(model, shape, np.zeros((1, 3)), still))
+    shape[model.shape_names.index("forearm length")] = 0.1
+    motion = motion_of(model, shape, np.zeros((1, 3)), still)
+    longer, _ = surface(motion)
+    moved = longer[0] - plain[0]
+    elbow, wrist = (
+        motion.rest_joints_m[motion.tree.index(f"Left{n}")] for n in ("ForeArm", "Hand")
+    )
+    growth = (wrist - elbow)[0] / 11
+    left = plain[0, :, 0] + motion.rest_joints_m[0, 0]
+    hand = left > wrist[0] + 0.05
+    assert hand.sum() > 500 and np.abs(moved[hand] - [growth, 0, 0]).max() < 1e-3
+    assert np.abs(moved[np.abs(left) < elbow[0] - 0.1]).max() < 1e-3
+
+
 def test_faces_look_outwards(reaching) -> None:
     motion, _ = reaching
     mesh = surface_mesh(motion)
