@@ -65,6 +65,9 @@ _ALIASES = {
     "right_eye_inner": "face_39",
     "right_eye_outer": "face_36",
 }
+_BONE = {"hip": "UpLeg", "knee": "Leg"}
+"""Bones with which these keypoints move instead of those of the skeleton's table: of the library's
+own regression, the bones from which they depart least when a person walks, squats and jumps."""
 _NO_SIDE = ("Head", "HeadTop_End", "Hips", "Spine2", "Neck")
 
 
@@ -174,13 +177,14 @@ class AnnyBody:
                 result[name] = (head, rig.from_joint(defined[name], head))
             elif found is not None:
                 side, offset = found
-                joint = tree.index(_sided(side, offset.bone))
+                part = name.removeprefix(f"{side}_")
+                bone = _sided(side, _BONE.get(part, offset.bone))
+                joint = tree.index(bone)
                 known = _ALIASES.get(name, name)
                 if known in defined:
                     rows = rig.from_joint(defined[known], joint)
                     shift = difference_from_coco_m(self.detector.name, name)
                 else:
-                    bone = _sided(side, offset.bone)
                     rows = self._joint_from(bone, _sided(side, offset.place))
                     mirror = np.array([-1.0 if side == "right" else 1.0, 1.0, 1.0])
                     shift = 1e-3 * STATURE_M[0] * mirror * np.array(offset.mean)

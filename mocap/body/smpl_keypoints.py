@@ -32,7 +32,7 @@ _AT_JOINT = {
     "shoulder": ("collar", "shoulder"),
     "elbow": ("shoulder", "elbow"),
     "wrist": ("elbow", "wrist"),
-    "knee": ("hip", "knee"),
+    "knee": ("knee", "knee"),
     "ankle": ("knee", "ankle"),
 }
 """Keypoint: the joint it moves with, and the one it lies at."""
@@ -121,7 +121,7 @@ class SmplPlaces:
             return None
         if part == "hip":
             mirror = np.array([-1.0 if side == "right" else 1.0, 1.0, 1.0])
-            place = self._at(f"{side}_hip", "pelvis")
+            place = self._at(f"{side}_hip", f"{side}_hip")
             return self._shifted(place, difference + mirror * _HIP_OFFSET_M)
         if part in _AT_JOINT:
             moves, lies = _AT_JOINT[part]
