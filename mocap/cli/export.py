@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
+from mocap.cli.export_source import session_source
 from mocap.cli.options import SessionPath, option, required
-from mocap.cli.progress import progress_bar, say
+from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError
-from mocap.export.formats import EXPORT_FORMATS, ExportOptions, exporter_by_name
+from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export, format_by_name
 from mocap.files import make_output_folder
 from mocap.storage.session_reader import Session
 
@@ -21,11 +21,16 @@ from mocap.storage.session_reader import Session
 class Export:
     """Write the people of a session as files for other tools.
 
-    Formats: bvh (one file per person: joint rotations on a skeleton of constant bone lengths, for
-    Blender, MotionBuilder, Maya, Unreal, Unity), npz and csv (keypoints with covariance,
-    reprojection error and number of views). See docs/formats.md.
+    Formats: bvh (joint rotations on constant bones, for Blender, MotionBuilder, Maya, Unreal,
+    Unity), glb (glTF: an animated skeleton with a surface), trc and c3d (markers, for OpenSim and
+    other biomechanics programs), csv, parquet and npz (tables and arrays of everything), openpose
+    (2D people as OpenPose JSON). See docs/formats.md.
 
-    Example: mocap export session.h5 --format bvh npz --out FOLDER
+    A format that fails is named, and the others are written all the same.
+
+    Example: mocap export session.h5 --format bvh trc c3d --out FOLDER
+
+    Exit codes: 0 every format was written, 2 a format was not.
     """
 
     session: SessionPath
@@ -33,7 +38,7 @@ class Export:
     out: Annotated[Path, required("FOLDER")]
     """Folder to write to."""
     format: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ("bvh",)
-    """One or more of bvh, csv, npz. Default: bvh."""
+    """One or more of the formats above. Default: bvh."""
     layer: Annotated[Literal["raw", "smooth"] | None, option("{raw,smooth}")] = None
     """As triangulated, or smoothed with short gaps filled. Default: smooth if there is one."""
     people: Annotated[tuple[int, ...], option("ID [ID ...]")] = ()
@@ -49,27 +54,49 @@ class Export:
         """Runs the command and returns its exit code."""
         if not self.format:
             raise InputError(f"name at least one format of {', '.join(EXPORT_FORMATS)}")
-        exporters = {name: exporter_by_name(name) for name in self.format}
+        for name in self.format:
+            format_by_name(name)
         with Session(self.session) as session:
-            motion = session.motion(self.layer or session.best_layer)
-        for person_id in self.people:
-            motion.person(person_id)
-        if self.people:
-            motion = motion.rows(np.isin(motion.person_id, self.people))
-        if self.frames is not None:
-            first, last = self.frames
-            motion = motion.rows((motion.frame >= first) & (motion.frame <= last))
-        if not len(motion):
-            raise InputError(
-                f"{self.session} holds no 3D people for this choice; 'mocap info {self.session}' "
-                f"says what it holds"
-            )
-        make_output_folder(self.out)
-        with progress_bar("formats", len(exporters)) as progress:
-            made: list[Path] = []
-            for done, exporter in enumerate(exporters.values()):
-                made += exporter(motion, self.out, self.options, self.overwrite)
-                progress(done + 1, len(exporters))
-        for path in made:
-            say(str(path))
-        return 0
+            source = session_source(session, self.layer, self.people, self.frames)
+            if not len(source.motion):
+                raise InputError(
+                    f"{self.session} holds no 3D people for this choice; "
+                    f"'mocap info {self.session}' says what it holds"
+                )
+            make_output_folder(self.out)
+            with progress_bar("export", None) as progress:
+                report = export(
+                    source,
+                    self.format,
+                    self.out,
+                    self.options,
+                    overwrite=self.overwrite,
+                    progress=progress,
+                )
+        return show_report(report)
+
+
+def show_report(report: ExportReport) -> int:
+    """Prints what was written and what was not.
+
+    Returns:
+        The exit code: 2 if a format was not written at all.
+    """
+    for name, files in report.written.items():
+        for file in files:
+            say(f"{name}: {file.path}: {file.what}")
+            for note in file.notes:
+                say(f"    {note}")
+    empty = [name for name, files in report.written.items() if not files]
+    for failure in report.failures:
+        failed = failure.format in empty
+        who = (
+            failure.format
+            if failure.person_id is None
+            else (f"{failure.format}, person {failure.person_id}")
+        )
+        if failed:
+            say_error(f"{who} not written: {failure.message}")
+        else:
+            say_error(f"{who} not written: {failure.message}", "warning", "yellow")
+    return InputError.exit_code if empty else 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -53,8 +54,16 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
 
+class Advance(Protocol):
+    """Moves a bar on: steps done, all steps if known, and what is being done if that changes."""
+
+    def __call__(self, done: int, of: int | None, what: str = "") -> None:
+        """Shows the new state."""
+        ...
+
+
 @contextmanager
-def progress_bar(what: str, total: int | None) -> Generator[Callable[[int, int | None], None]]:
+def progress_bar(what: str, total: int | None) -> Generator[Advance]:
     """Shows a bar while the block runs.
 
     Args:
@@ -77,8 +86,10 @@ def progress_bar(what: str, total: int | None) -> Generator[Callable[[int, int |
     with Progress(*columns, console=errors, refresh_per_second=4) as bars:
         task = bars.add_task(what, total=total)
 
-        def advance(done: int, of: int | None) -> None:
+        def advance(done: int, of: int | None, what: str = "") -> None:
             bars.update(task, completed=done, total=of if of is not None else total)
+            if what:
+                bars.update(task, description=what)
 
         try:
             yield advance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -13,15 +12,16 @@ import numpy as np
 
 from mocap.arrays import Float
 from mocap.errors import InputError, valid_choices
-from mocap.export.humanoid import Humanoid, solve_humanoid
+from mocap.export.animation import Animation, JointNames, animation
+from mocap.export.axes import UNIT_SCALE
+from mocap.export.joint_names import SIDES
 from mocap.export.rotation_series import continuous_euler
 from mocap.files import write_atomically
-from mocap.model import Motion
+from mocap.model import BodyMotion
 
-_log = logging.getLogger(__name__)
-
-_SCALE = {"cm": 100.0, "m": 1.0}
+_UNITS = ("cm", "m")
 _ORDERS = tuple("".join(order) for order in permutations("XYZ"))
+Fingers = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True)
@@ -36,133 +36,103 @@ class BvhOptions:
     """Unit of lengths. Centimetres are what most animation programs expect."""
     rotation_order: str = "ZXY"
     """Order of the rotation channels. ZXY is what most programs expect."""
-    fingers: bool = False
-    """Whether to write three joints per finger; needs hand keypoints."""
+    fingers: Fingers = "auto"
+    """Joints of the fingers. auto: where a finger was measured."""
+    names: JointNames = "mixamo"
+    """mixamo: Hips, LeftForeArm, ...; mixamorig: the same with the prefix mixamorig:; model: those
+    of the body model."""
 
     def __post_init__(self) -> None:
-        if self.unit not in _SCALE:
-            raise InputError(f"no BVH unit {self.unit!r}; units are {valid_choices(_SCALE)}")
+        if self.unit not in _UNITS:
+            raise InputError(f"no BVH unit {self.unit!r}; units are {valid_choices(_UNITS)}")
         if self.rotation_order not in _ORDERS:
             raise InputError(
                 f"no rotation order {self.rotation_order!r}; orders are {valid_choices(_ORDERS)}"
             )
 
 
-@dataclass(frozen=True)
-class BvhReport:
-    """What a BVH file holds and how well it fits the keypoints.
-
-    Attributes:
-        path: the file.
-        person_id: whose motion it is.
-        frames: number of frames written.
-        frame_time_s: seconds from one frame to the next.
-        absent_frames: frames written in which the person was not there; interpolated.
-        interpolated_frames: per joint, frames in which the person was there but the joint's
-            rotation was interpolated; joints without such frames are left out.
-        unmeasured: joints which were never measured and keep their rest rotation.
-        assumed_lengths: joints and ends whose distance from their parent comes from body
-            proportions.
-        bone_lengths_m: length of each bone, by the joint at its far end.
-        distance_mm: median distance of a joint from the keypoint it stands for.
-    """
-
-    path: Path
-    person_id: int
-    frames: int
-    frame_time_s: float
-    absent_frames: int
-    interpolated_frames: dict[str, int]
-    unmeasured: tuple[str, ...]
-    assumed_lengths: tuple[str, ...]
-    bone_lengths_m: dict[str, float]
-    distance_mm: dict[str, float]
-
-
-def write_bvh(person: Motion, path: Path, options: BvhOptions) -> BvhReport:
-    """Solves the skeleton of one person and writes it.
+def write_bvh(motion: BodyMotion, path: Path, options: BvhOptions) -> tuple[str, ...]:
+    """Writes the motion of one person.
 
     Args:
-        person: the rows of one person.
+        motion: on any body model.
         path: the file; an existing one is replaced.
-        options: unit, rotation order, fingers.
+        options: unit, rotation order, fingers, names.
+
+    Returns:
+        In words, how well the motion fits the keypoints and what was not measured.
 
     Raises:
-        InputError: the person cannot be solved; the message says what is missing.
         OutputError: the folder cannot be written to.
     """
-    return write_humanoid_bvh(solve_humanoid(person, fingers=options.fingers), path, options)
+    content = animation(motion, names=options.names, fingers=with_fingers(motion, options.fingers))
+    text = bvh_text(content, unit=options.unit, order=options.rotation_order)
+    write_atomically(path, text.encode())
+    return motion_notes(motion, content)
 
 
-def write_humanoid_bvh(humanoid: Humanoid, path: Path, options: BvhOptions) -> BvhReport:
-    """Writes a solved skeleton; see `write_bvh`."""
-    write_atomically(path, bvh_text(humanoid, options).encode("ascii"))
-    missing = ~humanoid.measured & humanoid.present[:, None]
-    counts = {
-        joint: int(count)
-        for joint, count in zip(humanoid.joints, missing.sum(axis=0), strict=True)
-        if count and joint not in humanoid.unmeasured
-    }
-    report = BvhReport(
-        path=path,
-        person_id=humanoid.person_id,
-        frames=len(humanoid.frame),
-        frame_time_s=humanoid.frame_time_s,
-        absent_frames=int(np.count_nonzero(~humanoid.present)),
-        interpolated_frames=counts,
-        unmeasured=humanoid.unmeasured,
-        assumed_lengths=humanoid.assumed_lengths,
-        bone_lengths_m=humanoid.bone_lengths_m,
-        distance_mm=humanoid.distance_mm,
-    )
-    _log_report(report)
-    return report
+def with_fingers(motion: BodyMotion, wanted: Fingers) -> bool:
+    """Whether the joints of fingers are written."""
+    if wanted != "auto":
+        return wanted == "yes"
+    content = animation(motion, t_pose=False)
+    fingers = [
+        content.source[joint]
+        for role, joint in content.roles.items()
+        if any(role.startswith(f"{side}Hand") and role != f"{side}Hand" for side in SIDES)
+    ]
+    return bool(motion.measured[:, fingers].any())
 
 
-def _log_report(report: BvhReport) -> None:
-    _log.info(
-        "%s: person %d, %d frames (%d without the person, interpolated), median distance from "
-        "the keypoints at most %.0f mm",
-        report.path,
-        report.person_id,
-        report.frames,
-        report.absent_frames,
-        max(report.distance_mm.values(), default=float("nan")),
-    )
-    if report.unmeasured:
-        _log.info("%s: kept as at rest: %s", report.path, ", ".join(report.unmeasured))
-    if report.assumed_lengths:
-        _log.info("%s: length assumed: %s", report.path, ", ".join(report.assumed_lengths))
+def motion_notes(motion: BodyMotion, content: Animation) -> tuple[str, ...]:
+    """How well a motion fits its keypoints, and what was not measured."""
+    notes: list[str] = []
+    residual = motion.residual_m[np.isfinite(motion.residual_m)]
+    if len(residual):
+        notes.append(
+            f"distance from the keypoints: median {1000 * np.median(residual):.0f} mm, 95 % below "
+            f"{1000 * np.percentile(residual, 95):.0f} mm"
+        )
+    absent = int(np.count_nonzero(~motion.present))
+    if absent:
+        notes.append(f"{absent} frames without the person, interpolated")
+    measured = motion.measured[motion.present][:, list(content.source)]
+    never = [n for n, m in zip(content.names, measured.any(axis=0), strict=True) if not m]
+    if never:
+        notes.append(f"never measured: {valid_choices(never, 6)}")
+    return tuple(notes)
 
 
-def bvh_text(humanoid: Humanoid, options: BvhOptions) -> str:
+def bvh_text(content: Animation, *, unit: str = "cm", order: str = "ZXY") -> str:
     """The content of the file: the hierarchy at rest, then a line of channels per frame."""
-    scale = _SCALE[options.unit]
-    lines = ["HIERARCHY", *_joint_lines(humanoid, 0, 0, scale, options.rotation_order)]
-    degrees = np.rad2deg(continuous_euler(humanoid.local_rotations, options.rotation_order))
+    scale = UNIT_SCALE[unit]
+    lines = ["HIERARCHY", *_joint_lines(content, 0, 0, scale, order)]
+    degrees = np.rad2deg(continuous_euler(content.local_rotations, order))
     channels = np.concatenate(
-        (scale * humanoid.root_positions_m, degrees.reshape(len(degrees), -1)), axis=1
+        (scale * content.root_positions_m, degrees.reshape(len(degrees), -1)), axis=1
     )
-    lines += ["MOTION", f"Frames: {len(channels)}", f"Frame Time: {humanoid.frame_time_s:.9f}"]
+    lines += ["MOTION", f"Frames: {len(channels)}", f"Frame Time: {content.frame_time_s:.9f}"]
     row_format = " ".join(["%.6f"] * channels.shape[1])
     lines += [row_format % tuple(row) for row in channels.tolist()]
     return "\n".join(lines) + "\n"
 
 
-def _joint_lines(humanoid: Humanoid, joint: int, depth: int, scale: float, order: str) -> list[str]:
+def _joint_lines(content: Animation, joint: int, depth: int, scale: float, order: str) -> list[str]:
     pad, inner = "\t" * depth, "\t" * (depth + 1)
     rotations = " ".join(f"{axis}rotation" for axis in order)
     channels = f"3 {rotations}" if depth else f"6 Xposition Yposition Zposition {rotations}"
+    # Programs add the root's offset to its position, or ignore it: zero suits both.
+    offset = scale * content.rest_offsets_m[joint] if depth else np.zeros(3)
     lines = [
-        f"{pad}{'JOINT' if depth else 'ROOT'} {humanoid.joints[joint]}",
+        f"{pad}{'JOINT' if depth else 'ROOT'} {content.names[joint]}",
         f"{pad}{{",
-        f"{inner}OFFSET {_triple(scale * humanoid.rest_offsets_m[joint])}",
+        f"{inner}OFFSET {_triple(offset)}",
         f"{inner}CHANNELS {channels}",
     ]
-    for child, parent in enumerate(humanoid.parents):
+    for child, parent in enumerate(content.parents):
         if parent == joint:
-            lines += _joint_lines(humanoid, child, depth + 1, scale, order)
-    end = humanoid.end_offsets_m[joint]
+            lines += _joint_lines(content, child, depth + 1, scale, order)
+    end = content.end_offsets_m[joint]
     if np.isfinite(end).all():
         lines += [
             f"{inner}End Site",

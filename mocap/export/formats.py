@@ -1,21 +1,43 @@
-"""The export formats by name, with the file names each one makes."""
+"""The export formats by name, with the files each one makes."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from mocap.errors import InputError, valid_choices
-from mocap.export.bvh import BvhOptions, write_humanoid_bvh
-from mocap.export.humanoid import Humanoid, solve_humanoid
-from mocap.export.keypoints_csv import write_keypoints_csv
+from mocap.errors import InputError, MocapError, valid_choices
+from mocap.export.animation import animation
+from mocap.export.bvh import BvhOptions, motion_notes, with_fingers, write_bvh
+from mocap.export.c3d import C3dOptions, write_c3d
+from mocap.export.glb import bone_mesh, write_glb
 from mocap.export.keypoints_npz import write_keypoints_npz
+from mocap.export.markers import person_markers
+from mocap.export.openpose_json import OpenPoseOptions, write_openpose
+from mocap.export.source import ExportSource, Written
+from mocap.export.tables import (
+    Table,
+    body_table,
+    dof_table,
+    joined,
+    keypoint_table,
+    write_csv,
+    write_parquet,
+)
+from mocap.export.trc import TrcOptions, marker_summary, write_trc
 from mocap.files import check_output
-from mocap.model import Motion
 
-_log = logging.getLogger(__name__)
+Contents = Literal["keypoints", "bodies", "angles", "events"]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the tables (csv, parquet, npz) hold."""
+
+    contents: tuple[Contents, ...] = ()
+    """One or more of keypoints, bodies (joint positions and rotations), angles and events. Default:
+    keypoints, and the others where the session holds fitted bodies."""
 
 
 @dataclass(frozen=True)
@@ -23,71 +45,163 @@ class ExportOptions:
     """Options of all formats."""
 
     bvh: BvhOptions = field(default_factory=BvhOptions)
-    """How BVH files are written."""
+    """BVH."""
+    trc: TrcOptions = field(default_factory=TrcOptions)
+    """TRC."""
+    c3d: C3dOptions = field(default_factory=C3dOptions)
+    """C3D."""
+    tables: TableOptions = field(default_factory=TableOptions)
+    """csv, parquet, npz."""
+    openpose: OpenPoseOptions = field(default_factory=OpenPoseOptions)
+    """OpenPose JSON."""
 
 
-Exporter = Callable[[Motion, Path, ExportOptions, bool], list[Path]]
-"""Writes a motion into a folder: (motion, folder, options, overwrite) -> the files made."""
+@dataclass(frozen=True)
+class Failure:
+    """What could not be written.
 
-
-def export_bvh(motion: Motion, folder: Path, options: ExportOptions, overwrite: bool) -> list[Path]:
-    """Writes `person_<id>.bvh` for each person.
-
-    People who cannot be solved (never seen with hips and shoulders) are left out with a warning.
-
-    Raises:
-        InputError: there is no person at all, or none that can be solved.
-        OutputError: a file exists already and `overwrite` is false, or cannot be written.
+    Attributes:
+        format: the format.
+        person_id: whose file it was; None for a file of all people.
+        message: why, and the remedy.
     """
-    if not motion.person_ids:
-        raise InputError("there is nobody in this motion; there is nothing to export as BVH")
-    paths = {person_id: folder / f"person_{person_id}.bvh" for person_id in motion.person_ids}
-    for path in paths.values():
-        check_output(path, overwrite=overwrite)
-    solved: list[Humanoid] = []
-    failures: list[InputError] = []
-    for person_id in paths:
-        try:
-            solved.append(solve_humanoid(motion.person(person_id), fingers=options.bvh.fingers))
-        except InputError as error:
-            failures.append(error)
-    if not solved:
-        raise failures[0]
-    for failure in failures:
-        _log.warning("not exported as BVH: %s", failure)
-    return [
-        write_humanoid_bvh(humanoid, paths[humanoid.person_id], options.bvh).path
-        for humanoid in solved
-    ]
+
+    format: str
+    person_id: int | None
+    message: str
 
 
-def _table_exporter(name: str, write: Callable[[Motion, Path], None]) -> Exporter:
-    """An exporter that writes all people into one file."""
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export ended in.
 
-    def export(
-        motion: Motion,
-        folder: Path,
-        options: ExportOptions,  # noqa: ARG001
-        overwrite: bool,
-    ) -> list[Path]:
-        path = folder / name
-        check_output(path, overwrite=overwrite)
-        write(motion, path)
-        return [path]
+    Attributes:
+        written: files by format, in the order of the formats; a format may have none.
+        failures: what could not be written.
+    """
 
-    return export
+    written: Mapping[str, tuple[Written, ...]]
+    failures: tuple[Failure, ...]
 
 
-EXPORT_FORMATS: dict[str, Exporter] = {
-    "bvh": export_bvh,
-    "csv": _table_exporter("keypoints.csv", write_keypoints_csv),
-    "npz": _table_exporter("keypoints.npz", write_keypoints_npz),
+PersonWriter = Callable[[ExportSource, int, Path, ExportOptions], Written]
+"""Writes one person's file: (source, person id, path, options)."""
+FolderWriter = Callable[[ExportSource, Path, ExportOptions, bool], Sequence[Written]]
+"""Writes the files of all people: (source, folder, options, overwrite)."""
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One format.
+
+    Attributes:
+        summary: what it is, in a line.
+        ending: of one person's file, `person_<id><ending>`; "" for formats of all people.
+        person: writes one person's file, or None.
+        folder: writes the files of all people, or None.
+    """
+
+    summary: str
+    ending: str = ""
+    person: PersonWriter | None = None
+    folder: FolderWriter | None = None
+
+
+def _bvh(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    motion = source.body(person_id)
+    notes = write_bvh(motion, path, options.bvh)
+    return Written(path, f"person {person_id}: {len(motion)} frames", notes)
+
+
+def _trc(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    markers = person_markers(source, person_id, options.trc.parts, options.trc.names)
+    notes = write_trc(markers, path, options.trc)
+    return Written(path, marker_summary(markers), notes)
+
+
+def _c3d(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    markers = person_markers(source, person_id, options.c3d.parts, options.c3d.names)
+    notes = write_c3d(markers, path, options.c3d, {})
+    return Written(path, marker_summary(markers), notes)
+
+
+def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    motion = source.body(person_id)
+    content = animation(motion, fingers=with_fingers(motion, options.bvh.fingers))
+    color = _COLORS[person_id % len(_COLORS)]
+    write_glb(content, bone_mesh(content, color), f"person_{person_id}", path)
+    what = f"person {person_id}: {len(motion)} frames, {len(content.names)} joints"
+    return Written(path, what, motion_notes(motion, content))
+
+
+_COLORS = ((0.35, 0.55, 0.85), (0.85, 0.5, 0.3), (0.4, 0.7, 0.4), (0.7, 0.45, 0.75))
+
+
+def _tables(source: ExportSource, options: ExportOptions) -> list[Table]:
+    """The tables that were asked for."""
+    wanted = options.tables.contents
+    result = [keypoint_table(source.motion)] if not wanted or "keypoints" in wanted else []
+    people = source.motion.person_ids if wanted else source.stored_bodies
+    kinds = {"bodies": body_table, "angles": dof_table}
+    for name, table in kinds.items():
+        if people and (not wanted or name in wanted):
+            result.append(joined(name, [table(source.body(person_id)) for person_id in people]))
+    return result
+
+
+def _table_writer(ending: str, write: Callable[[Table, Path], None]) -> FolderWriter:
+    """A writer of one file per table."""
+
+    def folder(
+        source: ExportSource, folder: Path, options: ExportOptions, overwrite: bool
+    ) -> list[Written]:
+        tables = _tables(source, options)
+        paths = [folder / f"{table.name}{ending}" for table in tables]
+        for path in paths:
+            check_output(path, overwrite=overwrite)
+        for table, path in zip(tables, paths, strict=True):
+            write(table, path)
+        return [
+            Written(path, f"{len(table)} rows, {len(table.columns)} columns")
+            for table, path in zip(tables, paths, strict=True)
+        ]
+
+    return folder
+
+
+def _npz(
+    source: ExportSource,
+    folder: Path,
+    options: ExportOptions,  # noqa: ARG001
+    overwrite: bool,
+) -> list[Written]:
+    path = folder / "keypoints.npz"
+    check_output(path, overwrite=overwrite)
+    write_keypoints_npz(source.motion, path)
+    return [Written(path, f"{len(source.motion)} rows")]
+
+
+def _openpose(
+    source: ExportSource, folder: Path, options: ExportOptions, overwrite: bool
+) -> list[Written]:
+    return [write_openpose(source, folder, options.openpose, overwrite=overwrite)]
+
+
+EXPORT_FORMATS: dict[str, ExportFormat] = {
+    "bvh": ExportFormat("joint rotations on constant bones", ".bvh", _bvh),
+    "glb": ExportFormat("glTF: animated skeleton with a surface", ".glb", _glb),
+    "trc": ExportFormat("markers for OpenSim", ".trc", _trc),
+    "c3d": ExportFormat("markers with residuals", ".c3d", _c3d),
+    "csv": ExportFormat("tables as text", folder=_table_writer(".csv", write_csv)),
+    "parquet": ExportFormat("tables", folder=_table_writer(".parquet", write_parquet)),
+    "npz": ExportFormat("NumPy arrays", folder=_npz),
+    "openpose": ExportFormat("2D people as OpenPose JSON", folder=_openpose),
 }
 """All formats by name."""
 
 
-def exporter_by_name(name: str) -> Exporter:
-    """The function that writes the format called `name`.
+def format_by_name(name: str) -> ExportFormat:
+    """The format called `name`.
 
     Raises:
         InputError: there is none; the message lists those there are.
@@ -98,3 +212,58 @@ def exporter_by_name(name: str) -> Exporter:
         raise InputError(
             f"unknown export format {name!r}; formats are {valid_choices(EXPORT_FORMATS)}"
         ) from None
+
+
+def export(
+    source: ExportSource,
+    names: Sequence[str],
+    folder: Path,
+    options: ExportOptions,
+    *,
+    overwrite: bool,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> ExportReport:
+    """Writes a session in several formats.
+
+    A format or person that fails does not keep the others from being written.
+
+    Args:
+        source: the session.
+        names: of the formats.
+        folder: to write to.
+        options: of the formats.
+        overwrite: whether existing files are replaced.
+        progress: called before each file with the steps done, all steps, and what comes next.
+
+    Raises:
+        InputError: a format is unknown, or there are no people.
+    """
+    formats = {name: format_by_name(name) for name in names}
+    people = source.motion.person_ids
+    if not people:
+        raise InputError("there is nobody in this motion; there is nothing to export")
+    total = sum(len(people) if each.person else 1 for each in formats.values())
+    done = 0
+    written: dict[str, tuple[Written, ...]] = dict.fromkeys(formats, ())
+    failures: list[Failure] = []
+    for name, each in formats.items():
+        for person_id in people if each.person else (None,):
+            what = name if person_id is None else f"{name}, person {person_id}"
+            if progress is not None:
+                progress(done, total, what)
+            try:
+                if person_id is not None:
+                    assert each.person is not None
+                    path = folder / f"person_{person_id}{each.ending}"
+                    check_output(path, overwrite=overwrite)
+                    made = (each.person(source, person_id, path, options),)
+                else:
+                    assert each.folder is not None
+                    made = tuple(each.folder(source, folder, options, overwrite))
+                written[name] = (*written[name], *made)
+            except (MocapError, OSError) as error:
+                failures.append(Failure(name, person_id, str(error)))
+            done += 1
+    if progress is not None:
+        progress(done, total, "")
+    return ExportReport(written, tuple(failures))

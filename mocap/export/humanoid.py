@@ -13,6 +13,7 @@ import numpy as np
 
 from mocap.arrays import Bool, Float, Int
 from mocap.errors import InputError
+from mocap.export.axes import y_up
 from mocap.export.humanoid_parts import (
     solve_arms,
     solve_fingers,
@@ -86,11 +87,6 @@ class Humanoid:
             if np.isfinite(end).all():
                 lengths[f"{joint}End"] = float(np.linalg.norm(end))
         return lengths
-
-
-def y_up(points_m: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
-    """World points, Z-up, in the Y-up frame: (x, y, z) becomes (x, z, -y)."""
-    return np.stack((points_m[..., 0], points_m[..., 2], -points_m[..., 1]), axis=-1)
 
 
 def solve_humanoid(person: Motion, *, fingers: bool = False) -> Humanoid:

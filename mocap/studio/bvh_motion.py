@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from mocap.errors import StudioError, valid_choices
+from mocap.export.bvh_file import BvhClip, read_bvh
+from mocap.export.joint_names import SIDES, joint_roles
 from mocap.geometry.rotations import rotvec_from_matrix
 from mocap.studio.bodies import Body, BodyPose
-from mocap.studio.bvh_file import BvhClip, read_bvh
 from mocap.studio.inverse_kinematics import (
     Rotation,
     Vector,
@@ -26,16 +27,15 @@ from mocap.studio.inverse_kinematics import (
 from mocap.studio.motion_config import MotionConfig
 from mocap.studio.posing import Foot, HangingArm, Poser, PoseTargets, X, Y, Z
 
-_PARTS: dict[str, tuple[str, ...]] = {
-    "arm": ("arm", "uparm", "upperarm", "shldr", "upperarm01"),
-    "forearm": ("forearm", "lowarm", "lowerarm", "elbow", "lowerarm01"),
-    "hand": ("hand", "wrist"),
-    "upleg": ("upleg", "upperleg", "thigh", "hip", "upperleg01"),
-    "leg": ("leg", "lowleg", "lowerleg", "shin", "calf", "knee", "lowerleg01"),
-    "foot": ("foot", "ankle"),
+_PARTS = {
+    "arm": "Arm",
+    "forearm": "ForeArm",
+    "hand": "Hand",
+    "upleg": "UpLeg",
+    "leg": "Leg",
+    "foot": "Foot",
 }
-"""Names of the joints of a limb, without side, as programs write them."""
-_HEADS = ("head",)
+"""Parts of the limbs, and what `joint_roles` calls them."""
 _UPRIGHT = 0.6
 """Cosine by which the resting trunk and legs must be upright."""
 _SPREAD = 0.5
@@ -106,16 +106,13 @@ def _roles(clip: BvhClip, name: str) -> dict[str, int]:
     Raises:
         StudioError: some part is missing.
     """
-    plain = ["".join(c for c in n.split(":")[-1].lower() if c.isalnum()) for n in clip.names]
-    result: dict[str, int] = {}
-    for side in ("left", "right"):
-        for part, words in _PARTS.items():
-            spelled = {side + w for w in words} | {w + side for w in words}
-            spelled |= {side[0] + w for w in words} | {w + side[0] for w in words}
-            found = [i for i, joint in enumerate(plain) if joint in spelled]
-            if found:
-                result[f"{side}_{part}"] = found[0]
-    heads = [i for i, joint in enumerate(plain) if joint in _HEADS]
+    found = joint_roles(clip.names, clip.parents)
+    result = {
+        f"{side.lower()}_{part}": found[side + role]
+        for side in SIDES
+        for part, role in _PARTS.items()
+        if side + role in found
+    }
     wanted = [f"{side}_{part}" for side in ("left", "right") for part in _PARTS]
     missing = [part for part in wanted if part not in result]
     if missing:
@@ -124,31 +121,18 @@ def _roles(clip: BvhClip, name: str) -> dict[str, int]:
             f"{valid_choices(clip.names, 40)}; rename them (LeftArm, LeftForeArm, LeftHand, "
             f"LeftUpLeg, LeftLeg, LeftFoot and the right ones)"
         )
-    result["chest"] = _common(clip, result["left_arm"], result["right_arm"])
-    result["pelvis"] = _common(clip, result["left_upleg"], result["right_upleg"])
-    result["head"] = heads[0] if heads else result["chest"]
+    result["pelvis"] = found.get("Hips", 0)
+    result["chest"] = found.get("Spine2", result["pelvis"])
+    result["head"] = found.get("Head", result["chest"])
     return result
-
-
-def _common(clip: BvhClip, a: int, b: int) -> int:
-    """The nearest joint above both."""
-
-    def line(i: int) -> list[int]:
-        above = []
-        while clip.parents[i] >= 0:
-            i = clip.parents[i]
-            above.append(i)
-        return above
-
-    other = set(line(b))
-    return next((i for i in line(a) if i in other), 0)
 
 
 def bvh_motion(config: MotionConfig, body: Body, duration_s: float) -> Callable[[float], BodyPose]:
     """Plays a BVH file; after its end the last pose stays.
 
     Raises:
-        StudioError: the file is not a BVH file, or is not a person.
+        InputError: the file is not a BVH file.
+        StudioError: it is not a person.
     """
     path = config.bvh
     if path is None:

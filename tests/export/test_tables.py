@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
-
 from mocap.export.keypoints_csv import write_keypoints_csv
+
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.model import Motion, skeleton_by_name
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocap.errors import StudioError
+from mocap.errors import InputError
+from mocap.export.bvh_file import read_bvh
 from mocap.model.skeletons import COCO_WHOLEBODY_133
 from mocap.studio.bodies import Body
-from mocap.studio.bvh_file import read_bvh
 from mocap.studio.motions import MotionConfig, make_motion
 
 CHANNELS = "CHANNELS 3 Zrotation Xrotation Yrotation"
@@ -115,5 +115,5 @@ def test_bad_files_are_named(clip: Path, man: Body, damage: tuple[str, str], nam
     text = clip.read_text()
     assert damage[0] in text
     clip.write_text(text.replace(*damage))
-    with pytest.raises(StudioError, match=named):
+    with pytest.raises(InputError, match=named):
         make_motion(MotionConfig(kind="bvh", bvh=clip), man, 1.0)
