@@ -94,7 +94,7 @@ def animation(
     for j in range(1, len(tree)):
         a = tree.parents[j]
         offsets[j] = A[a] @ (rest[j] - rest[a])
-    offsets[0] = [0.0, rest[0, 1] - min(0.0, float(rest[:, 1].min())), 0.0]
+    offsets[0] = _on_the_floor(rest[0], offsets, tree.parents)
     local[:, 1:] = A[list(tree.parents[1:])] @ local[:, 1:] @ np.swapaxes(A[1:], 1, 2)
     local[:, 0] = Y_UP @ matrix_from_quaternion(motion.rotations[:, 0]) @ B.T
 
@@ -177,6 +177,16 @@ def _t_pose(
             if np.linalg.norm(bone) > 0:
                 A[j] = rotation_between(bone, direction) @ A[j]
     return A
+
+
+def _on_the_floor(
+    root: Float[np.ndarray, " 3"], offsets: Float[np.ndarray, "joints 3"], parents: Sequence[int]
+) -> Float[np.ndarray, " 3"]:
+    """Where the root is at rest: above the origin, so high that no joint is below the floor."""
+    height = np.zeros(len(parents))
+    for j in range(1, len(parents)):
+        height[j] = height[parents[j]] + offsets[j, 1]
+    return np.array([0.0, max(float(root[1]), -float(height.min())), 0.0])
 
 
 def _is_end(motion: BodyMotion, joint: int) -> bool:

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mocap.errors import InputError
 from mocap.export.axes import UNIT_SCALE, Unit, UpAxis, marker_axes
 from mocap.export.markers import BODY_PARTS, MarkerNames, MarkerParts, Markers
 from mocap.files import write_atomically
 
 _MASK_CAMERAS = 7
 """The format has room for so many cameras."""
+_MOST_FRAMES = 65_535
+_RESIDUAL_STEP_M, _RESIDUAL_STEPS = 0.0005, 255
+"""A residual is stored in one byte, as a number of such steps."""
 _MOST_LABELS = 255
 """Values in one list of the format."""
 
@@ -38,9 +42,9 @@ def write_c3d(
 ) -> tuple[str, ...]:
     """Writes the markers of one person.
 
-    The residual of a point is its standard deviation along one axis in the file's unit; -1 marks a
-    gap, as the format has it. The camera mask names the first seven cameras. Frames are numbered
-    from 1; the group MOCAP holds the session's number and time of the first one.
+    The residual of a point is its standard deviation along one axis in the file's unit, in steps of
+    0.5 mm and at most 127.5 mm; -1 marks a gap, as the format has it. The camera mask names the
+    first seven cameras. Frames are numbered from 1; the group MOCAP holds the session's number and time of the first one.
 
     Args:
         markers: the keypoints; gaps stay gaps.
@@ -52,10 +56,16 @@ def write_c3d(
         In words, how many positions are missing.
 
     Raises:
+        InputError: there are more frames than the format can count.
         OutputError: the folder cannot be written to.
     """
     import ezc3d
 
+    if len(markers.frame) > _MOST_FRAMES:
+        raise InputError(
+            f"person {markers.person_id} has {len(markers.frame)} frames, C3D counts to "
+            f"{_MOST_FRAMES}; export in parts with --frames FIRST LAST"
+        )
     scale = UNIT_SCALE[options.unit]
     there = markers.there
     file = ezc3d.c3d()
@@ -75,12 +85,15 @@ def write_c3d(
     homogeneous = np.ones((4, len(markers.names), len(markers.frame)))
     xyz = markers.points_m @ (scale * marker_axes(options.up)).T
     homogeneous[:3] = np.moveaxis(np.where(there[..., None], xyz, np.nan), 2, 0).swapaxes(1, 2)
-    sigma = np.where(np.isfinite(markers.sigma_m), scale * markers.sigma_m, 0.0)
+    steps = np.minimum(np.nan_to_num(markers.sigma_m) / _RESIDUAL_STEP_M, _RESIDUAL_STEPS)
+    # A little more than a whole step, because what is written is cut off, not rounded.
+    residual = (np.floor(steps + 0.5) + 0.01) * _RESIDUAL_STEP_M * scale
+    file.add_parameter("POINT", "SCALE", [-_RESIDUAL_STEP_M * scale])
     masks = np.zeros((_MASK_CAMERAS, len(markers.names), len(markers.frame)), bool)
     seen = np.moveaxis(markers.used, 0, 2)[:_MASK_CAMERAS]
     masks[: len(seen)] = seen
     file["data"]["points"] = homogeneous
-    file["data"]["meta_points"]["residuals"] = np.where(there, sigma, -1.0).T[None]
+    file["data"]["meta_points"]["residuals"] = np.where(there, residual, -1.0).T[None]
     file["data"]["meta_points"]["camera_masks"] = masks
     for label, times in events.items():
         side, _, what = label.partition(" ")

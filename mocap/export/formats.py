@@ -115,8 +115,8 @@ def _bvh(source: ExportSource, person_id: int, path: Path, options: ExportOption
 
 def _trc(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
     markers = person_markers(source, person_id, options.trc.parts, options.trc.names)
-    notes = write_trc(markers, path, options.trc)
-    return Written(path, marker_summary(markers), notes)
+    written, notes = write_trc(markers, path, options.trc)
+    return Written(path, marker_summary(written), notes)
 
 
 def _c3d(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:

@@ -30,7 +30,7 @@ class TrcOptions:
     """own: left_shoulder, ...; pose2sim: LShoulder, ..., as the markers of its OpenSim models."""
 
 
-def write_trc(markers: Markers, path: Path, options: TrcOptions) -> tuple[str, ...]:
+def write_trc(markers: Markers, path: Path, options: TrcOptions) -> tuple[Markers, tuple[str, ...]]:
     """Writes the markers of one person.
 
     Args:
@@ -39,7 +39,7 @@ def write_trc(markers: Markers, path: Path, options: TrcOptions) -> tuple[str, .
         options: axes, unit, gaps.
 
     Returns:
-        In words, what was filled, cut off or left out.
+        The markers as they were written, and in words what was filled, cut off or left out.
 
     Raises:
         InputError: nothing is left of the markers.
@@ -47,7 +47,7 @@ def write_trc(markers: Markers, path: Path, options: TrcOptions) -> tuple[str, .
     """
     whole, notes = close_gaps(markers, options.gaps)
     write_atomically(path, trc_text(whole, path.name, options).encode())
-    return notes
+    return whole, notes
 
 
 def trc_text(markers: Markers, name: str, options: TrcOptions) -> str:
