@@ -33,7 +33,7 @@ def humanoid_tree(*, fingers: bool = False, ends: bool = False) -> tuple[JointTr
         if fingers:
             for i, finger in enumerate(FINGERS):
                 ahead = 0.05 - 0.02 * i
-                for n in (1, 2, 3):
+                for n in (1, 2, 3, 4) if ends else (1, 2, 3):
                     parent = f"{side}Hand{finger}{n - 1}" if n > 1 else f"{side}Hand"
                     offset = (0.03 * x, 0.0, 0.0) if n > 1 else (0.08 * x, -ahead, 0.0)
                     rows.append((f"{side}Hand{finger}{n}", parent, offset))

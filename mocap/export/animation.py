@@ -193,9 +193,10 @@ def _is_end(motion: BodyMotion, joint: int) -> bool:
     """Whether a joint only marks the end of the one above it."""
     if joint in motion.tree.parents:
         return False
-    name = plain_name(motion.tree.names[joint]).rstrip("0123456789").removesuffix("_")
+    name = plain_name(motion.tree.names[joint])
     siblings = motion.tree.parents.count(motion.tree.parents[joint])
-    return siblings == 1 and name.endswith(_ENDS)
+    tip = any(name.endswith(f"{finger.lower()}4") for finger in FINGERS)
+    return siblings == 1 and (tip or name.endswith(_ENDS))
 
 
 def _left_out(motion: BodyMotion, roles: Mapping[str, int], *, fingers: bool) -> set[int]:

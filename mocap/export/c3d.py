@@ -44,7 +44,8 @@ def write_c3d(
 
     The residual of a point is its standard deviation along one axis in the file's unit, in steps of
     0.5 mm and at most 127.5 mm; -1 marks a gap, as the format has it. The camera mask names the
-    first seven cameras. Frames are numbered from 1; the group MOCAP holds the session's number and time of the first one.
+    first seven cameras. Frames are numbered from 1; the group MOCAP holds the session's number and
+    time of the first one.
 
     Args:
         markers: the keypoints; gaps stay gaps.

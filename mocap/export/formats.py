@@ -9,6 +9,7 @@ from typing import Literal
 
 from mocap.errors import InputError, MocapError, valid_choices
 from mocap.export.animation import animation
+from mocap.export.body_npz import write_body_npz
 from mocap.export.bvh import BvhOptions, motion_notes, with_fingers, write_bvh
 from mocap.export.c3d import C3dOptions, write_c3d
 from mocap.export.glb import bone_mesh, write_glb
@@ -172,13 +173,24 @@ def _table_writer(ending: str, write: Callable[[Table, Path], None]) -> FolderWr
 def _npz(
     source: ExportSource,
     folder: Path,
-    options: ExportOptions,  # noqa: ARG001
+    options: ExportOptions,
     overwrite: bool,
 ) -> list[Written]:
-    path = folder / "keypoints.npz"
-    check_output(path, overwrite=overwrite)
-    write_keypoints_npz(source.motion, path)
-    return [Written(path, f"{len(source.motion)} rows")]
+    wanted = options.tables.contents
+    result: list[Written] = []
+    if not wanted or "keypoints" in wanted:
+        path = folder / "keypoints.npz"
+        check_output(path, overwrite=overwrite)
+        write_keypoints_npz(source.motion, path)
+        result.append(Written(path, f"{len(source.motion)} rows"))
+    people = source.motion.person_ids if wanted else source.stored_bodies
+    for person_id in people if not wanted or {"bodies", "angles"} & set(wanted) else ():
+        path = folder / f"person_{person_id}_body.npz"
+        check_output(path, overwrite=overwrite)
+        motion = source.body(person_id)
+        write_body_npz(motion, path)
+        result.append(Written(path, f"person {person_id}: {len(motion)} frames"))
+    return result
 
 
 def _openpose(
@@ -265,5 +277,5 @@ def export(
                 failures.append(Failure(name, person_id, str(error)))
             done += 1
     if progress is not None:
-        progress(done, total, "")
+        progress(done, total, "exported")
     return ExportReport(written, tuple(failures))

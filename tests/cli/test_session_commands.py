@@ -80,18 +80,39 @@ def test_info(mocap, session: Path) -> None:
     assert '"numpy"' in answer.out
 
 
-@pytest.mark.parametrize("name", ["bvh", "csv", "npz"])
+@pytest.mark.parametrize("name", ["bvh", "csv", "npz", "trc", "c3d", "glb", "parquet"])
 def test_export(mocap, session: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "new folder" / "exports"
     answer = mocap("export", session, "--format", name, "--out", folder)
     assert answer.code == 0, answer.err
-    made = [Path(line) for line in answer.out.splitlines()]
+    made = [line for line in answer.out.splitlines() if not line.startswith("  ")]
     assert made
-    assert set(made) == {path for path in folder.iterdir() if path.suffix == f".{name}"}
+    files = {path for path in folder.iterdir() if path.suffix == f".{name}"}
+    assert {line.split(": ")[1] for line in made} == {str(path) for path in files}
+    assert len(files) == len(list(folder.iterdir()))
     answer = mocap("export", session, "--format", name, "--out", folder)
     assert answer.code == 2
-    assert "exists already" in answer.error()
+    problem = answer.err.splitlines()[-1]
+    assert problem.startswith(f"error: {name}")
+    assert "exists already" in problem
     assert mocap("export", session, "--format", name, "--out", folder, "--overwrite").code == 0
+
+
+def test_a_format_that_fails_names_itself_and_the_others_are_written(
+    mocap, session: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "keypoints.csv").write_text("precious")
+    formats = ["--format", "csv", "openpose", "npz"]
+    answer = mocap("export", session, "--out", tmp_path, *formats)
+    assert answer.code == 2
+    problem = f"error: csv not written: {tmp_path / 'keypoints.csv'} exists already"
+    assert answer.err.splitlines()[-1].startswith(problem)
+    assert (tmp_path / "keypoints.csv").read_text() == "precious"
+    assert (tmp_path / "keypoints.npz").exists()
+    assert len(list((tmp_path / "openpose").glob("cam*_json/*.json"))) == 36
+    assert [line.split(":")[0] for line in answer.out.splitlines() if line[0] != " "] == [
+        *("openpose", "npz")
+    ]
 
 
 @pytest.mark.parametrize(

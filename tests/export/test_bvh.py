@@ -17,7 +17,7 @@ from mocap.model import BodyMotion
 
 BODIES = {
     "skeleton": lambda: moving(*humanoid_tree(ends=True)),
-    "fingers": lambda: moving(*humanoid_tree(fingers=True)),
+    "fingers": lambda: moving(*humanoid_tree(fingers=True, ends=True)),
     "smpl": lambda: moving(*smpl_tree(), model="smpl"),
 }
 
@@ -121,8 +121,14 @@ def test_names_are_mixamos_with_prefix_or_the_models_own() -> None:
     assert animation(motion, names="model").names[:2] == ("pelvis", "left_hip")
     mixamo = dict(zip(animation(motion).names, animation(motion, names="model").names, strict=True))
     assert {mixamo[name]: name for name in mixamo} == {
-        "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2",
-        "neck": "Neck", "head": "Head", "left_hand": "left_hand", "right_hand": "right_hand",
+        "pelvis": "Hips",
+        "spine1": "Spine",
+        "spine2": "Spine1",
+        "spine3": "Spine2",
+        "neck": "Neck",
+        "head": "Head",
+        "left_hand": "left_hand",
+        "right_hand": "right_hand",
         **{
             f"{side}_{own}": side.capitalize() + role
             for side in ("left", "right")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
+from body_motions import humanoid_tree, moving
+from export_readers import source_of
 
-from mocap.errors import InputError, OutputError
-from mocap.export.formats import EXPORT_FORMATS, ExportOptions, exporter_by_name
+from mocap.errors import InputError
+from mocap.export.formats import EXPORT_FORMATS, ExportOptions, TableOptions, export
+from mocap.export.source import ExportSource
 from mocap.model import Motion, skeleton_by_name
 
 
@@ -26,60 +27,91 @@ def together(*people: Motion) -> Motion:
     return Motion(people[0].skeleton, *(joined(name) for name in names))
 
 
+def bodies() -> list:
+    return [moving(*humanoid_tree(), person_id=i) for i in (1, 7)]
+
+
 @pytest.fixture
-def two(walker) -> Motion:
-    return together(walker.motion(person_id=1), walker.motion(person_id=7))
+def two(walker) -> ExportSource:
+    motion = together(walker.motion(person_id=1), walker.motion(person_id=7))
+    return source_of(motion, bodies=bodies())
 
 
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [
-        ("bvh", ["person_1.bvh", "person_7.bvh"]),
-        ("csv", ["keypoints.csv"]),
-        ("npz", ["keypoints.npz"]),
-    ],
-)
-def test_files_of_each_format(two, tmp_path, name, files) -> None:
+FILES = {
+    "bvh": ["person_1.bvh", "person_7.bvh"],
+    "glb": ["person_1.glb", "person_7.glb"],
+    "trc": ["person_1.trc", "person_7.trc"],
+    "c3d": ["person_1.c3d", "person_7.c3d"],
+    "csv": ["keypoints.csv"],
+    "parquet": ["keypoints.parquet"],
+    "npz": ["keypoints.npz"],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_each_format(two, tmp_path, name) -> None:
     folder = tmp_path / "new" / "folder"
-    made = exporter_by_name(name)(two, folder, ExportOptions(), False)
-    assert made == [folder / file for file in files]
-    assert sorted(p.name for p in folder.iterdir()) == files
-    with pytest.raises(OutputError, match="exists already"):
-        exporter_by_name(name)(two, folder, ExportOptions(), False)
-    before = made[0].read_bytes()
-    made[0].write_bytes(b"old")
-    exporter_by_name(name)(two, folder, ExportOptions(), True)
-    assert made[0].stat().st_size == len(before)
+    report = export(two, [name], folder, ExportOptions(), overwrite=False)
+    assert not report.failures
+    assert [w.path.name for w in report.written[name]] == FILES[name]
+    assert sorted(p.name for p in folder.iterdir()) == FILES[name]
+    first = report.written[name][0].path
+    before = first.read_bytes()
+    first.write_bytes(b"old")
+    again = export(two, [name], folder, ExportOptions(), overwrite=False)
+    assert "exists already" in again.failures[0].message
+    assert first.read_bytes() == b"old"
+    export(two, [name], folder, ExportOptions(), overwrite=True)
+    assert first.stat().st_size == len(before)
 
 
-def test_one_existing_bvh_stops_all(two, tmp_path) -> None:
+def test_every_format_is_tried_and_failures_are_named(two, tmp_path) -> None:
     (tmp_path / "person_7.bvh").write_text("mine")
-    with pytest.raises(OutputError, match=r"person_7\.bvh"):
-        EXPORT_FORMATS["bvh"](two, tmp_path, ExportOptions(), False)
-    assert [p.name for p in tmp_path.iterdir()] == ["person_7.bvh"]
+    (tmp_path / "keypoints.csv").mkdir()
+    steps: list[tuple[int, int, str]] = []
+    report = export(
+        two,
+        ["bvh", "csv", "openpose", "trc"],
+        tmp_path,
+        ExportOptions(),
+        overwrite=False,
+        progress=lambda *step: steps.append(step),
+    )
+    assert [(f.format, f.person_id) for f in report.failures] == [
+        ("bvh", 7),
+        ("csv", None),
+        ("openpose", None),
+    ]
+    assert [w.path.name for w in report.written["bvh"]] == ["person_1.bvh"]
+    assert [w.path.name for w in report.written["trc"]] == ["person_1.trc", "person_7.trc"]
+    assert (tmp_path / "person_7.bvh").read_text() == "mine"
+    assert steps[0] == (0, 6, "bvh, person 1")
+    assert steps[2] == (2, 6, "csv")
+    assert steps[-1] == (6, 6, "exported")
 
 
-def test_unknown_format_lists_the_valid_ones() -> None:
-    with pytest.raises(InputError, match="'fbx'; formats are bvh, csv, npz"):
-        exporter_by_name("fbx")
+def test_bodies_go_into_tables_where_they_are_stored_or_asked_for(walker, two, tmp_path) -> None:
+    def names(source: ExportSource, *contents: str) -> list[str]:
+        options = ExportOptions(tables=TableOptions(contents))
+        report = export(source, ["csv", "npz"], tmp_path, options, overwrite=True)
+        assert not report.failures
+        return sorted(w.path.name for files in report.written.values() for w in files)
+
+    assert names(two) == ["keypoints.csv", "keypoints.npz"]
+    assert names(two, "bodies") == ["bodies.csv", "person_1_body.npz", "person_7_body.npz"]
+    stored = source_of(two.motion, bodies=bodies(), stored_bodies=(1,))
+    assert names(stored) == [
+        *("angles.csv", "bodies.csv", "keypoints.csv", "keypoints.npz", "person_1_body.npz")
+    ]
 
 
-def test_someone_who_cannot_be_solved_is_left_out_with_a_warning(
-    walker, as_motion, tmp_path, caplog
-) -> None:
-    table = skeleton_by_name("halpe26")
-    ghost = as_motion(table, np.full((4, len(table), 3), np.nan), person_id=9)
-    with caplog.at_level(logging.WARNING):
-        made = EXPORT_FORMATS["bvh"](
-            together(walker.motion(), ghost), tmp_path, ExportOptions(), False
-        )
-    assert [p.name for p in made] == ["person_3.bvh"]
-    assert "person 9" in caplog.text
-    with pytest.raises(InputError, match="person 9"):
-        EXPORT_FORMATS["bvh"](ghost, tmp_path, ExportOptions(), True)
+def test_unknown_format_lists_the_valid_ones(two, tmp_path) -> None:
+    with pytest.raises(InputError, match=f"'fbx'; formats are {', '.join(EXPORT_FORMATS)}"):
+        export(two, ["bvh", "fbx"], tmp_path, ExportOptions(), overwrite=False)
+    assert not list(tmp_path.iterdir())
 
 
-def test_nobody_is_an_error_for_bvh(as_motion, tmp_path) -> None:
+def test_nobody_is_an_error(as_motion, tmp_path) -> None:
     nobody = as_motion(skeleton_by_name("coco17"), np.zeros((0, 17, 3)))
     with pytest.raises(InputError, match="nobody"):
-        EXPORT_FORMATS["bvh"](nobody, tmp_path, ExportOptions(), False)
+        export(source_of(nobody), ["bvh"], tmp_path, ExportOptions(), overwrite=False)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mocap.errors import InputError
-from mocap.export.humanoid import Humanoid, solve_humanoid, y_up
+from mocap.export.axes import y_up
+from mocap.export.humanoid import Humanoid, solve_humanoid
 from mocap.model import Skeleton, skeleton_by_name
 
 BONES = {

@@ -3,10 +3,22 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
-from mocap.export.keypoints_csv import write_keypoints_csv
+from body_motions import humanoid_tree, moving, posed
+from scipy.spatial.transform import Rotation
 
+from mocap.export.body_npz import write_body_npz
 from mocap.export.keypoints_npz import write_keypoints_npz
+from mocap.export.tables import (
+    Table,
+    body_table,
+    dof_table,
+    joined,
+    keypoint_table,
+    write_csv,
+    write_parquet,
+)
 from mocap.model import Motion, skeleton_by_name
 
 
@@ -55,7 +67,7 @@ def test_npz_holds_exactly_the_arrays(motion, tmp_path) -> None:
 
 def test_csv_is_read_back(motion, tmp_path) -> None:
     path = tmp_path / "keypoints.csv"
-    write_keypoints_csv(motion, path)
+    write_csv(keypoint_table(motion), path)
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(motion)
@@ -82,8 +94,85 @@ def test_csv_is_read_back(motion, tmp_path) -> None:
 def test_nobody_gives_a_header_and_empty_arrays(tmp_path, as_motion) -> None:
     table = skeleton_by_name("coco17")
     nobody = as_motion(table, np.zeros((0, 17, 3)))
-    write_keypoints_csv(nobody, tmp_path / "a.csv")
+    write_csv(keypoint_table(nobody), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text().count("\n") == 1
     write_keypoints_npz(nobody, tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as data:
         assert data["points"].shape == (0, 17, 3)
+
+
+def test_parquet_holds_the_same_as_the_csv(motion, tmp_path) -> None:
+    table = keypoint_table(motion)
+    write_csv(table, tmp_path / "a.csv")
+    write_parquet(table, tmp_path / "a.parquet")
+    text, binary = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
+    assert list(text) == list(binary) == list(table.columns)
+    np.testing.assert_allclose(binary.to_numpy(float), text.to_numpy(float), atol=5e-4)
+    assert binary["frame"].dtype == np.int64
+    hidden = f"{motion.skeleton.keypoints[5]}_x_m"
+    assert binary[hidden].isna().sum() == text[hidden].isna().sum() == 1
+
+
+def test_body_table_holds_positions_and_rotations(tmp_path) -> None:
+    motion = moving(*humanoid_tree())
+    write_csv(body_table(motion), tmp_path / "bodies.csv")
+    read = pd.read_csv(tmp_path / "bodies.csv")
+    assert list(read)[:7] == ["frame", "time_s", "id", "present", *(f"root_{a}_m" for a in "xyz")]
+    assert read.frame.tolist() == motion.frame.tolist()
+    assert (read.present == 1).all()
+    j = motion.tree.index("LeftHand")
+    np.testing.assert_allclose(
+        read[[f"LeftHand_{a}_m" for a in "xyz"]], motion.joint_positions_m[:, j], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        read[[f"LeftHand_q{a}" for a in "wxyz"]], motion.rotations[:, j], atol=1e-6
+    )
+
+
+def test_angles_are_in_degrees() -> None:
+    names = ("left_elbow_flexion", "left_knee_flexion")
+    motion = posed(
+        {},
+        dof_names=names,
+        dof_rad=np.full((2, 2), [np.pi / 2, 0.1]),
+        dof_limits_rad=np.ones((2, 2)),
+    )
+    table = dof_table(motion)
+    np.testing.assert_allclose(table.columns["left_elbow_flexion_deg"], 90.0)
+
+
+def test_tables_of_several_people_with_different_columns(tmp_path) -> None:
+    one = Table("t", {"id": np.array([1, 1]), "a": np.array([0.5, 1.5])}, {})
+    two = Table("t", {"id": np.array([2]), "b": np.array([7.0])}, {"b": 1})
+    both = joined("t", [one, two])
+    write_csv(both, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "id,a,b\n1,0.500000,\n1,1.500000,\n2,,7.0\n"
+
+
+def test_texts_are_quoted_where_they_must_be(tmp_path) -> None:
+    table = Table("events", {"what": np.array(["a, b", "nanny"]), "t": np.array([1.0, np.nan])}, {})
+    write_csv(table, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == 'what,t\n"a, b",1.000000\nnanny,\n'
+    write_parquet(table, tmp_path / "t.parquet")
+    assert pd.read_parquet(tmp_path / "t.parquet").what.tolist() == ["a, b", "nanny"]
+
+
+def test_body_npz_holds_all_that_is_known_and_the_right_angle_of_an_elbow(tmp_path) -> None:
+    motion = posed({"LeftForeArm": np.array([0.0, 0.0, -np.pi / 2])})
+    write_body_npz(motion, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as data:
+        for name in (
+            "rest_joints_m",
+            "frame",
+            "time_s",
+            "rotations",
+            "joint_positions_m",
+            "present",
+        ):
+            np.testing.assert_array_equal(data[name], getattr(motion, name))
+        assert tuple(data["joint_names"]) == motion.tree.names
+        assert tuple(data["joint_parents"]) == motion.tree.parents
+        assert (int(data["id"]), str(data["model"])) == (3, "skeleton")
+        elbow = data["rotations"][0, list(data["joint_names"]).index("LeftForeArm")]
+    turn = Rotation.from_quat(elbow, scalar_first=True)
+    assert np.rad2deg(turn.magnitude()) == pytest.approx(90.0)
