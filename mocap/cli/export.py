@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,8 +13,16 @@ from mocap.cli.options import SessionPath, option, required
 from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError
 from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export, format_by_name
+from mocap.export.retarget import RetargetOptions
 from mocap.files import make_output_folder
 from mocap.storage.session_reader import Session
+
+
+@dataclass(frozen=True)
+class Options(ExportOptions):
+    """Options of the formats, without those that the command has by shorter names."""
+
+    retarget: tyro.conf.Suppress[RetargetOptions] = field(default_factory=RetargetOptions)
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,10 @@ class Export:
 
     Formats: bvh (joint rotations on constant bones, for Blender, MotionBuilder, Maya, Unreal,
     Unity), glb (glTF: an animated skeleton with a surface), trc and c3d (markers, for OpenSim and
-    other biomechanics programs), csv, parquet and npz (tables and arrays of everything), openpose
-    (2D people as OpenPose JSON). See docs/formats.md.
+    other biomechanics programs), mot (joint angles as OpenSim's coordinates), csv, parquet and npz
+    (tables and arrays of everything), amass and easymocap (SMPL parameters of people fitted on a
+    model of the SMPL family), retarget (BVH on a skeleton of your own), openpose (2D people as
+    OpenPose JSON). See docs/formats.md.
 
     A format that fails is named, and the others are written all the same.
 
@@ -45,17 +55,26 @@ class Export:
     """Only these person ids. Default: all."""
     frames: Annotated[tuple[int, int] | None, option("FIRST LAST")] = None
     """Only the frames between these two numbers, both included. Default: all."""
+    retarget: Annotated[Path | None, option("TARGET.bvh")] = None
+    """Also write the motion on the skeleton of this BVH file, whose bones keep their lengths."""
+    map: Annotated[Path | None, option("MAP.toml")] = None
+    """For --retarget: which joint is which, where the names do not tell. A table [joints] with
+    lines such as "Bip01 L UpperArm" = "LeftArm"."""
     overwrite: bool = False
     """Replace existing files."""
-    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = field(default_factory=ExportOptions)
+    options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     """Options of the formats."""
 
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
         if not self.format:
             raise InputError(f"name at least one format of {', '.join(EXPORT_FORMATS)}")
-        for name in self.format:
+        formats = list(dict.fromkeys(self.format))
+        if self.retarget is not None and "retarget" not in formats:
+            formats.append("retarget")
+        for name in formats:
             format_by_name(name)
+        options = replace(self.options, retarget=RetargetOptions(self.retarget, self.map))
         with Session(self.session) as session:
             source = session_source(session, self.layer, self.people, self.frames)
             if not len(source.motion):
@@ -67,9 +86,9 @@ class Export:
             with progress_bar("export", None) as progress:
                 report = export(
                     source,
-                    self.format,
+                    formats,
                     self.out,
-                    self.options,
+                    options,
                     overwrite=self.overwrite,
                     progress=progress,
                 )

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "run": "mocap.cli.run:Run",
     "fit": "mocap.cli.fit:Fit",
     "export": "mocap.cli.export:Export",
+    "import": "mocap.cli.import_motion:Import",
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
     "explain": "mocap.cli.explain:Explain",

@@ -86,9 +86,9 @@ def animation(
     """
     tree = motion.tree
     roles = joint_roles(tree.names, tree.parents)
-    B = _body_axes(motion, roles)
+    B = body_axes(motion.rest_joints_m, roles)
     rest = motion.rest_joints_m @ B.T
-    A = _t_pose(rest, tree.parents, roles) if t_pose else np.tile(np.eye(3), (len(tree), 1, 1))
+    A = t_pose_turns(rest, tree.parents, roles if t_pose else {})
     local = B @ matrix_from_quaternion(motion.rotations) @ B.T
     offsets = np.zeros((len(tree), 3))
     for j in range(1, len(tree)):
@@ -123,15 +123,20 @@ def animation(
     )
 
 
-def _body_axes(motion: BodyMotion, roles: Mapping[str, int]) -> Float[np.ndarray, "3 3"]:
-    """From the frame of the model to left, up, forward of the resting body.
+def body_axes(
+    rest: Float[np.ndarray, "joints 3"], roles: Mapping[str, int]
+) -> Float[np.ndarray, "3 3"]:
+    """From the frame of a model to left, up, forward of the resting body.
 
     Where the model is not a humanoid, its frame is taken to be Z-up, facing -Y.
+
+    Args:
+        rest: joints at rest, in the frame of the model.
+        roles: which of them plays which part; see `joint_roles`.
     """
     needed = ("LeftUpLeg", "RightUpLeg", "LeftFoot", "RightFoot")
     if not all(role in roles for role in needed):
         return Y_UP
-    rest = motion.rest_joints_m
     left_hip, right_hip, left_foot, right_foot = (rest[roles[role]] for role in needed)
     up = _nearest_axis(0.5 * (left_hip + right_hip - left_foot - right_foot), always=True)
     left = left_hip - right_hip
@@ -151,12 +156,17 @@ def _nearest_axis(
     return np.sign(direction[axis]) * np.eye(3)[axis]
 
 
-def _t_pose(
+def t_pose_turns(
     rest: Float[np.ndarray, "joints 3"], parents: Sequence[int], roles: Mapping[str, int]
 ) -> Float[np.ndarray, "joints 3 3"]:
     """Turns of the joints, in the body's axes, that bring the rest pose into a T-pose.
 
     Arms to the sides, hands with the arms, legs straight down, feet as they were.
+
+    Args:
+        rest: joints at rest: left, up, forward.
+        parents: index of each joint's parent.
+        roles: which joint plays which part.
     """
     wanted: dict[int, tuple[int, np.ndarray]] = {}
     upright: set[int] = set()

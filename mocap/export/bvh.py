@@ -97,17 +97,31 @@ def motion_notes(motion: BodyMotion, content: Animation) -> tuple[str, ...]:
     if absent:
         notes.append(f"{absent} frames without the person, interpolated")
     measured = motion.measured[motion.present][:, list(content.source)]
-    never = [n for n, m in zip(content.names, measured.any(axis=0), strict=True) if not m]
+    ever = np.asarray(measured.any(axis=0))
+    never = [n for n, m in zip(content.names, ever, strict=True) if not m]
     if never:
         notes.append(f"never measured: {valid_choices(never, 6)}")
     return tuple(notes)
 
 
-def bvh_text(content: Animation, *, unit: str = "cm", order: str = "ZXY") -> str:
-    """The content of the file: the hierarchy at rest, then a line of channels per frame."""
+def bvh_text(
+    content: Animation, *, unit: str = "cm", order: str = "ZXY", orders: Sequence[str] = ()
+) -> str:
+    """The content of the file: the hierarchy at rest, then a line of channels per frame.
+
+    Args:
+        content: skeleton and motion.
+        unit: of lengths.
+        order: of the rotation channels of all joints.
+        orders: of the rotation channels of each joint, instead.
+    """
     scale = UNIT_SCALE[unit]
-    lines = ["HIERARCHY", *_joint_lines(content, 0, 0, scale, order)]
-    degrees = np.rad2deg(continuous_euler(content.local_rotations, order))
+    each = tuple(orders) or (order,) * len(content.names)
+    lines = ["HIERARCHY", *_joint_lines(content, 0, 0, scale, each)]
+    degrees = np.empty((*content.local_rotations.shape[:2], 3))
+    for one in set(each):
+        joints = [joint for joint, own in enumerate(each) if own == one]
+        degrees[:, joints] = np.rad2deg(continuous_euler(content.local_rotations[:, joints], one))
     channels = np.concatenate(
         (scale * content.root_positions_m, degrees.reshape(len(degrees), -1)), axis=1
     )
@@ -117,9 +131,11 @@ def bvh_text(content: Animation, *, unit: str = "cm", order: str = "ZXY") -> str
     return "\n".join(lines) + "\n"
 
 
-def _joint_lines(content: Animation, joint: int, depth: int, scale: float, order: str) -> list[str]:
+def _joint_lines(
+    content: Animation, joint: int, depth: int, scale: float, orders: Sequence[str]
+) -> list[str]:
     pad, inner = "\t" * depth, "\t" * (depth + 1)
-    rotations = " ".join(f"{axis}rotation" for axis in order)
+    rotations = " ".join(f"{axis}rotation" for axis in orders[joint])
     channels = f"3 {rotations}" if depth else f"6 Xposition Yposition Zposition {rotations}"
     # Programs add the root's offset to its position, or ignore it: zero suits both.
     offset = scale * content.rest_offsets_m[joint] if depth else np.zeros(3)
@@ -131,7 +147,7 @@ def _joint_lines(content: Animation, joint: int, depth: int, scale: float, order
     ]
     for child, parent in enumerate(content.parents):
         if parent == joint:
-            lines += _joint_lines(content, child, depth + 1, scale, order)
+            lines += _joint_lines(content, child, depth + 1, scale, orders)
     end = content.end_offsets_m[joint]
     if np.isfinite(end).all():
         lines += [

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from mocap.errors import InputError, MocapError, valid_choices
+from mocap.export.amass import write_amass
 from mocap.export.animation import animation
 from mocap.export.body_npz import write_body_npz
 from mocap.export.bvh import BvhOptions, motion_notes, with_fingers, write_bvh
 from mocap.export.c3d import C3dOptions, write_c3d
+from mocap.export.easymocap_json import write_easymocap
 from mocap.export.glb import bone_mesh, write_glb
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.markers import person_markers
 from mocap.export.openpose_json import OpenPoseOptions, write_openpose
+from mocap.export.retarget import RetargetOptions, write_retargeted
 from mocap.export.source import ExportSource, Written
 from mocap.export.tables import (
     Table,
@@ -55,6 +58,8 @@ class ExportOptions:
     """csv, parquet, npz."""
     openpose: OpenPoseOptions = field(default_factory=OpenPoseOptions)
     """OpenPose JSON."""
+    retarget: RetargetOptions = field(default_factory=RetargetOptions)
+    """The user's own skeleton."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,35 @@ def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOption
     return Written(path, what, motion_notes(motion, content))
 
 
+def _amass(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:  # noqa: ARG001
+    motion = source.body(person_id)
+    notes = write_amass(motion, path)
+    return Written(path, f"person {person_id}: {len(motion)} frames", notes)
+
+
+def _mot(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:  # noqa: ARG001
+    motion = source.body(person_id)
+    from mocap.export.mot import write_mot
+
+    notes = write_mot(motion, path)
+    return Written(path, f"person {person_id}: {len(motion)} frames", notes)
+
+
+def _retarget(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    motion = source.body(person_id)
+    notes = write_retargeted(motion, path, options.retarget)
+    return Written(path, f"person {person_id}: {len(motion)} frames", notes)
+
+
+def _easymocap(
+    source: ExportSource,
+    folder: Path,
+    options: ExportOptions,  # noqa: ARG001
+    overwrite: bool,
+) -> list[Written]:
+    return [write_easymocap(source, folder, overwrite=overwrite)]
+
+
 _COLORS = ((0.35, 0.55, 0.85), (0.85, 0.5, 0.3), (0.4, 0.7, 0.4), (0.7, 0.45, 0.75))
 
 
@@ -207,6 +241,10 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "csv": ExportFormat("tables as text", folder=_table_writer(".csv", write_csv)),
     "parquet": ExportFormat("tables", folder=_table_writer(".parquet", write_parquet)),
     "npz": ExportFormat("NumPy arrays", folder=_npz),
+    "mot": ExportFormat("joint angles for OpenSim", ".mot", _mot),
+    "amass": ExportFormat("SMPL parameters as NPZ", "_amass.npz", _amass),
+    "easymocap": ExportFormat("SMPL parameters as JSON", folder=_easymocap),
+    "retarget": ExportFormat("BVH on your own skeleton", "_retargeted.bvh", _retarget),
     "openpose": ExportFormat("2D people as OpenPose JSON", folder=_openpose),
 }
 """All formats by name."""

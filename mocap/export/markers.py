@@ -165,7 +165,7 @@ def close_gaps(markers: Markers, gaps: Gaps) -> tuple[Markers, tuple[str, ...]]:
         if filled:
             notes.append(f"{filled} positions filled by lines, longest gap {longest} frames")
     else:
-        first, last = _longest_run(there[:, ~lost].all(axis=1))
+        first, last = _longest_run(np.asarray(there[:, ~lost].all(axis=1)))
         result = markers.select(frames=slice(first, last), markers=~lost)
     if not len(result.frame):
         raise InputError(
