@@ -28,7 +28,8 @@ for number in range(first, last + 1):
     scene.frame_set(number)
     bones = armature.pose.bones
     frames.append({bone.name: list(armature.matrix_world @ bone.head) for bone in bones})
-meshes = [each for each in scene.objects if each.type == "MESH"]
+# The importer adds meshes of its own, by which bones are drawn.
+meshes = [each for each in scene.objects if any(m.type == "ARMATURE" for m in each.modifiers)]
 corners = []
 if meshes:
     scene.frame_set(first)

@@ -74,10 +74,19 @@ def blender_positions(
     path: Path, rate_hz: float, joints: Sequence[str], *, scale: float = 1.0
 ) -> np.ndarray:
     """Where Blender has the joints of a BVH or GLB, in its Z-up world, metres."""
+    frames = _blender(path, rate_hz, scale)["frames"]
+    return np.array([[frame[name] for name in joints] for frame in frames])
+
+
+def blender_vertices(path: Path, rate_hz: float) -> np.ndarray:
+    """Where Blender has the vertices of a GLB in the first frame, in its Z-up world, metres."""
+    return np.array(_blender(path, rate_hz, 1.0)["vertices"])
+
+
+def _blender(path: Path, rate_hz: float, scale: float) -> dict[str, list]:
     result = path.with_suffix(".json")
     script = Path(__file__).with_name("blender_reader.py")
     line = [blender_python(), str(script), str(path), str(rate_hz), str(scale), str(result)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    frames = json.loads(result.read_text())["frames"]
-    return np.array([[frame[name] for name in joints] for frame in frames])
+    return json.loads(result.read_text())

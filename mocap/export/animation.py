@@ -43,6 +43,8 @@ class Animation:
         local_rotations: of each joint relative to its parent, of the root to the world; the
             identity at rest.
         source: index in the body motion of each joint.
+        from_model: turns of each joint from the rest pose of the body model, in the model's frame,
+            to the rest pose here.
     """
 
     names: tuple[str, ...]
@@ -54,6 +56,7 @@ class Animation:
     root_positions_m: Float[np.ndarray, "frames 3"]
     local_rotations: Float[np.ndarray, "frames joints 3 3"]
     source: tuple[int, ...]
+    from_model: Float[np.ndarray, "joints 3 3"]
 
     def rest(self) -> Float[np.ndarray, "joints 3"]:
         """Positions of the joints at rest."""
@@ -70,11 +73,10 @@ def animation(
     names: JointNames = "mixamo",
     fingers: bool = True,
     t_pose: bool = True,
+    ends: bool = True,
     rate_hz: float = 30.0,
 ) -> Animation:
     """A body motion as an animation.
-
-    Joints at the end of a limb that are there to give it a length ("HeadTop_End") become ends.
 
     Args:
         motion: the motion, on any body model.
@@ -82,6 +84,8 @@ def animation(
             `mixamorig:`, or the model's own.
         fingers: whether to keep the joints of the fingers.
         t_pose: whether to turn arms and legs of the rest pose into a T-pose.
+        ends: whether joints that only give the end of a limb its length ("HeadTop_End") become
+            ends; else they stay joints.
         rate_hz: the frame rate, where the motion has a single frame.
     """
     tree = motion.tree
@@ -98,8 +102,8 @@ def animation(
     local[:, 1:] = A[list(tree.parents[1:])] @ local[:, 1:] @ np.swapaxes(A[1:], 1, 2)
     local[:, 0] = Y_UP @ matrix_from_quaternion(motion.rotations[:, 0]) @ B.T
 
-    ends = {j: a for j, a in enumerate(tree.parents) if a >= 0 and _is_end(motion, j)}
-    order = _depth_first(tree.parents, _left_out(motion, roles, fingers=fingers) | set(ends))
+    tips = {j: a for j, a in enumerate(tree.parents) if ends and a >= 0 and _is_end(motion, j)}
+    order = _depth_first(tree.parents, _left_out(motion, roles, fingers=fingers) | set(tips))
     position = {joint: i for i, joint in enumerate(order)}
     kept_roles = {role: position[j] for role, j in roles.items() if j in position}
     parents = tuple(position.get(tree.parents[j], -1) for j in order)
@@ -107,7 +111,7 @@ def animation(
     for i, joint in enumerate(order):
         if i in parents:
             continue
-        own = [offsets[end] for end, parent in ends.items() if parent == joint]
+        own = [offsets[end] for end, parent in tips.items() if parent == joint]
         end_offsets[i] = own[0] if own else _guessed_end(joint, offsets, roles, tree.parents)
     frame_time = motion.frame_time_s
     return Animation(
@@ -120,6 +124,7 @@ def animation(
         root_positions_m=motion.root_position_m @ Y_UP.T,
         local_rotations=local[:, order],
         source=tuple(order),
+        from_model=A[order] @ B,
     )
 
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mocap.body.smpl_kinds import SMPL_KINDS
+from mocap.body.surface import SurfaceMesh, has_surface, surface_mesh
 from mocap.errors import InputError, MocapError, valid_choices
 from mocap.export.amass import write_amass
 from mocap.export.animation import animation
 from mocap.export.body_npz import write_body_npz
-from mocap.export.bvh import BvhOptions, motion_notes, with_fingers, write_bvh
+from mocap.export.bvh import BvhOptions, Fingers, motion_notes, with_fingers, write_bvh
 from mocap.export.c3d import C3dOptions, write_c3d
 from mocap.export.easymocap_json import write_easymocap
-from mocap.export.glb import bone_mesh, write_glb
+from mocap.export.glb import write_glb
+from mocap.export.glb_meshes import body_mesh, bone_mesh
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.markers import person_markers
 from mocap.export.openpose_json import OpenPoseOptions, write_openpose
@@ -31,6 +34,7 @@ from mocap.export.tables import (
 )
 from mocap.export.trc import TrcOptions, marker_summary, write_trc
 from mocap.files import check_output
+from mocap.model import BodyMotion
 
 Contents = Literal["keypoints", "bodies", "angles", "events"]
 
@@ -45,11 +49,24 @@ class TableOptions:
 
 
 @dataclass(frozen=True)
+class GlbOptions:
+    """How GLB files are written."""
+
+    mesh: Literal["auto", "surface", "bones"] = "auto"
+    """surface: the body's own, of a body model that has one; bones: a double pyramid for each
+    bone; auto: the surface where its licence lets files be passed on."""
+    fingers: Fingers = "auto"
+    """Joints of the fingers, if bones are shown. auto: where a finger was measured."""
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """Options of all formats."""
 
     bvh: BvhOptions = field(default_factory=BvhOptions)
     """BVH."""
+    glb: GlbOptions = field(default_factory=GlbOptions)
+    """glTF."""
     trc: TrcOptions = field(default_factory=TrcOptions)
     """TRC."""
     c3d: C3dOptions = field(default_factory=C3dOptions)
@@ -133,11 +150,31 @@ def _c3d(source: ExportSource, person_id: int, path: Path, options: ExportOption
 
 def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
     motion = source.body(person_id)
-    content = animation(motion, fingers=with_fingers(motion, options.bvh.fingers))
     color = _COLORS[person_id % len(_COLORS)]
-    write_glb(content, bone_mesh(content, color), f"person_{person_id}", path)
+    surface, notes = _surface(motion, options.glb)
+    if surface is None:
+        content = animation(motion, fingers=with_fingers(motion, options.glb.fingers))
+        mesh = bone_mesh(content, color)
+    else:
+        content = animation(motion, ends=False)
+        mesh = body_mesh(content, surface, color)
+    write_glb(content, mesh, f"person_{person_id}", path)
     what = f"person {person_id}: {len(motion)} frames, {len(content.names)} joints"
-    return Written(path, what, motion_notes(motion, content))
+    return Written(path, what, (*motion_notes(motion, content), *notes))
+
+
+def _surface(motion: BodyMotion, options: GlbOptions) -> tuple[SurfaceMesh | None, tuple[str, ...]]:
+    """The surface that is to be shown, and what to say about it."""
+    if options.mesh == "bones" or (options.mesh == "auto" and not has_surface(motion)):
+        return None, ()
+    if options.mesh == "auto" and motion.model in SMPL_KINDS:
+        title = SMPL_KINDS[motion.model].title
+        return None, (
+            f"bones only: the licence of {title} does not let its surface be passed on "
+            f"(--glb.mesh surface writes it for your own use)",
+        )
+    mesh = surface_mesh(motion)
+    return mesh, (f"surface under {mesh.licence}",)
 
 
 def _amass(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:  # noqa: ARG001

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,18 +23,23 @@ class SkinnedMesh:
     """A surface bound to the joints of an animation.
 
     Attributes:
-        vertices_m: at rest, in the axes of the animation, metres.
+        vertices_m: as they are bound, in the axes of the animation, metres.
         triangles: indices of vertices, counter-clockwise seen from outside.
-        joints: per vertex, the joints it follows; a multiple of four.
+        joints: per vertex, the joints it follows; a multiple of four. Programs for games read no
+            more than four.
         weights: how much it follows each; they add up to 1.
+        inverse_bind: 4x4 of each joint, from the bound mesh to the joint's own frame.
         color: red, green, blue, from 0 to 1.
+        uv: per vertex, its place in a texture, v upwards; None without any.
     """
 
     vertices_m: Float[np.ndarray, "vertices 3"]
     triangles: Int[np.ndarray, "triangles 3"]
     joints: Int[np.ndarray, "vertices influences"]
     weights: Float[np.ndarray, "vertices influences"]
+    inverse_bind: Float[np.ndarray, "bones 4 4"]
     color: tuple[float, float, float]
+    uv: Float[np.ndarray, "vertices 2"] | None = None
 
 
 def write_glb(content: Animation, mesh: SkinnedMesh, name: str, path: Path) -> None:
@@ -74,7 +78,7 @@ def write_glb(content: Animation, mesh: SkinnedMesh, name: str, path: Path) -> N
     document.nodes.append(Node(name=name, children=[0, joints]))
     document.scenes.append(Scene(nodes=[joints + 1]))
     _add_mesh(document, buffer, mesh)
-    _add_skin(document, buffer, content)
+    _add_skin(document, buffer, mesh)
     _add_motion(document, buffer, content, name)
     buffer.finish()
     write_atomically(path, b"".join(document.save_to_bytes()))
@@ -133,6 +137,9 @@ def _add_mesh(document: Any, buffer: _Buffer, mesh: SkinnedMesh) -> None:
         POSITION=buffer.add(mesh.vertices_m, "VEC3", _FLOAT, _ARRAY),
         NORMAL=buffer.add(_normals(mesh), "VEC3", _FLOAT, _ARRAY),
     )
+    if mesh.uv is not None:
+        # glTF counts v downwards.
+        attributes.TEXCOORD_0 = buffer.add(mesh.uv * (1, -1) + (0, 1), "VEC2", _FLOAT, _ARRAY)
     for i in range(mesh.joints.shape[1] // 4):
         four = slice(4 * i, 4 * i + 4)
         joints = buffer.add(mesh.joints[:, four], "VEC4", _UINT16, _ARRAY)
@@ -164,18 +171,17 @@ def _normals(mesh: SkinnedMesh) -> Float[np.ndarray, "vertices 3"]:
     return np.where(length > 0, normals / np.where(length > 0, length, 1.0), up)
 
 
-def _add_skin(document: Any, buffer: _Buffer, content: Animation) -> None:
+def _add_skin(document: Any, buffer: _Buffer, mesh: SkinnedMesh) -> None:
     from pygltflib import Skin
 
-    inverse = np.tile(np.eye(4), (len(content.names), 1, 1))
-    inverse[:, :3, 3] = -content.rest()
     # Matrices are stored column by column.
-    bind = buffer.add(np.swapaxes(inverse, 1, 2).reshape(-1, 16), "MAT4", _FLOAT)
+    columns = np.swapaxes(mesh.inverse_bind, 1, 2)
+    bind = buffer.add(columns.reshape(-1, 16), "MAT4", _FLOAT)
     document.skins.append(
         Skin(
             name="skeleton",
             inverseBindMatrices=bind,
-            joints=list(range(len(content.names))),
+            joints=list(range(len(columns))),
             skeleton=0,
         )
     )
@@ -218,52 +224,3 @@ def _continuous(
     result = quaternions.copy()
     result[1:] *= signs[..., None]
     return result
-
-
-def bone_mesh(content: Animation, color: tuple[float, float, float]) -> SkinnedMesh:
-    """Each bone as a slim double pyramid, for bodies whose surface may not be passed on.
-
-    Args:
-        content: the skeleton.
-        color: of the bones.
-    """
-    rest = content.rest()
-    ends: list[tuple[int, np.ndarray]] = [
-        (parent, content.rest_offsets_m[j]) for j, parent in enumerate(content.parents) if j
-    ]
-    ends += [(j, end) for j, end in enumerate(content.end_offsets_m) if np.isfinite(end).all()]
-    vertices: list[np.ndarray] = []
-    triangles: list[np.ndarray] = []
-    owners: list[int] = []
-    for joint, bone in ends:
-        length = float(np.linalg.norm(bone))
-        if length == 0:
-            continue
-        start = 6 * (len(owners) // 6)
-        vertices += list(rest[joint] + _pyramids(bone, length))
-        triangles += [start + row for row in _PYRAMID_TRIANGLES]
-        owners += [joint] * 6
-    joints = np.zeros((len(owners), 4), np.int64)
-    joints[:, 0] = owners
-    weights = np.zeros((len(owners), 4))
-    weights[:, 0] = 1.0
-    return SkinnedMesh(np.array(vertices), np.array(triangles), joints, weights, color)
-
-
-_WIDTH, _NARROWEST_M, _WIDEST_M, _WIDEST_AT = 0.12, 0.004, 0.03, 0.2
-_PYRAMID_TRIANGLES: Sequence[np.ndarray] = [
-    np.array([tip, *pair]) if tip == 5 else np.array([tip, *reversed(pair)])
-    for tip in (0, 5)
-    for pair in ((1, 2), (2, 3), (3, 4), (4, 1))
-]
-
-
-def _pyramids(bone: Float[np.ndarray, " 3"], length: float) -> Float[np.ndarray, "6 3"]:
-    """Two pyramids base to base: the start of the bone, four corners, its end."""
-    along = bone / length
-    side = np.cross(along, np.eye(3)[int(np.argmin(np.abs(along)))])
-    side /= np.linalg.norm(side)
-    other = np.cross(along, side)
-    width = float(np.clip(_WIDTH * length, _NARROWEST_M, _WIDEST_M))
-    corners = [_WIDEST_AT * bone + width * v for v in (side, other, -side, -other)]
-    return np.stack([np.zeros(3), *corners, bone])

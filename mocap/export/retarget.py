@@ -186,6 +186,7 @@ def retarget(
         root_positions_m=root,
         local_rotations=local,
         source=tuple(mapped.get(joint, -1) for joint in range(joints)),
+        from_model=A @ B,
     )
     place = (placed + root[:, None]) @ B.T / scale
     return Retargeted(

@@ -159,6 +159,7 @@ def test_the_upward_axis_is_found(tmp_path, axis) -> None:
         root_positions_m=content.root_positions_m @ turn.T,
         local_rotations=turn @ content.local_rotations @ turn.T,
         source=content.source,
+        from_model=content.from_model,
     )
     read = body_motion_of_bvh(read_bvh(written(tmp_path, turned)), "a.bvh")
     at = dict(zip(read.tree.names, read.joint_positions_m[0], strict=True))

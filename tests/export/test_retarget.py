@@ -32,6 +32,7 @@ def target(tmp_path: Path, *, names: dict[str, str] | None = None, size: float =
         root_positions_m=size * content.root_positions_m,
         local_rotations=content.local_rotations,
         source=content.source,
+        from_model=content.from_model,
     )
     path = tmp_path / "target.bvh"
     path.write_text(bvh_text(scaled, unit="m", orders=orders))
