@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from mocap.body.biomechanics.contacts import ContactMethod
+from mocap.body.biomechanics.gait import gait
 from mocap.body.smpl_kinds import SMPL_KINDS
 from mocap.body.surface import SurfaceMesh, has_surface, surface_mesh
 from mocap.errors import InputError, MocapError, valid_choices
 from mocap.export.amass import write_amass
 from mocap.export.animation import animation
+from mocap.export.biomechanics_tables import derived_table
 from mocap.export.body_npz import write_body_npz
 from mocap.export.bvh import BvhOptions, Fingers, motion_notes, with_fingers, write_bvh
 from mocap.export.c3d import C3dOptions, write_c3d
@@ -20,23 +23,25 @@ from mocap.export.glb import write_glb
 from mocap.export.glb_meshes import body_mesh, bone_mesh
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.markers import person_markers
+from mocap.export.mot import write_mot
 from mocap.export.openpose_json import OpenPoseOptions, write_openpose
 from mocap.export.retarget import RetargetOptions, write_retargeted
 from mocap.export.source import ExportSource, Written
 from mocap.export.tables import (
     Table,
     body_table,
-    dof_table,
     joined,
     keypoint_table,
     write_csv,
     write_parquet,
+    write_table_npz,
 )
 from mocap.export.trc import TrcOptions, marker_summary, write_trc
 from mocap.files import check_output
 from mocap.model import BodyMotion
 
-Contents = Literal["keypoints", "bodies", "angles", "events"]
+Contents = Literal["keypoints", "bodies", "angles", "center_of_mass", "events", "strides"]
+_OF_BODIES = ("bodies", "angles", "center_of_mass", "events", "strides")
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,11 @@ class TableOptions:
     """What the tables (csv, parquet, npz) hold."""
 
     contents: tuple[Contents, ...] = ()
-    """One or more of keypoints, bodies (joint positions and rotations), angles and events. Default:
-    keypoints, and the others where the session holds fitted bodies."""
+    """What is written: one or more of keypoints, bodies (joint positions and rotations), angles,
+    center_of_mass, events and strides. Default: keypoints, and the others where the session holds
+    fitted bodies."""
+    gait: ContactMethod = "ground"
+    """How foot contacts are found, for events and strides: treadmill on a moving belt."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +152,24 @@ def _trc(source: ExportSource, person_id: int, path: Path, options: ExportOption
 
 def _c3d(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
     markers = person_markers(source, person_id, options.c3d.parts, options.c3d.names)
-    notes = write_c3d(markers, path, options.c3d, {})
-    return Written(path, marker_summary(markers), notes)
+    events: dict[str, list[float]] = {}
+    more: tuple[str, ...] = ()
+    if person_id in source.stored_bodies:
+        try:
+            found = gait(source.body(person_id), options.tables.gait).events
+        except InputError as error:
+            more = (f"no events: {error}",)
+        else:
+            for kind, side, time_s in zip(found.kind, found.side, found.time_s, strict=True):
+                events.setdefault(f"{side} {_C3D_EVENTS[kind]}", []).append(
+                    float(time_s - markers.time_s[0])
+                )
+    notes = write_c3d(markers, path, options.c3d, events)
+    return Written(path, marker_summary(markers), (*notes, *more))
+
+
+_C3D_EVENTS = {"foot_strike": "foot strike", "toe_off": "foot off"}
+"""What gait programs call them."""
 
 
 def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
@@ -185,8 +209,6 @@ def _amass(source: ExportSource, person_id: int, path: Path, options: ExportOpti
 
 def _mot(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:  # noqa: ARG001
     motion = source.body(person_id)
-    from mocap.export.mot import write_mot
-
     notes = write_mot(motion, path)
     return Written(path, f"person {person_id}: {len(motion)} frames", notes)
 
@@ -209,16 +231,32 @@ def _easymocap(
 _COLORS = ((0.35, 0.55, 0.85), (0.85, 0.5, 0.3), (0.4, 0.7, 0.4), (0.7, 0.45, 0.75))
 
 
-def _tables(source: ExportSource, options: ExportOptions) -> list[Table]:
-    """The tables that were asked for."""
-    wanted = options.tables.contents
+def _tables(source: ExportSource, options: TableOptions) -> tuple[list[Table], tuple[str, ...]]:
+    """The tables that were asked for, and what was left out of them."""
+    wanted = options.contents
     result = [keypoint_table(source.motion)] if not wanted or "keypoints" in wanted else []
     people = source.motion.person_ids if wanted else source.stored_bodies
-    kinds = {"bodies": body_table, "angles": dof_table}
-    for name, table in kinds.items():
-        if people and (not wanted or name in wanted):
-            result.append(joined(name, [table(source.body(person_id)) for person_id in people]))
-    return result
+    notes: list[str] = []
+    for kind in _OF_BODIES:
+        if wanted and kind not in wanted:
+            continue
+        parts: list[Table] = []
+        for person_id in people:
+            motion = source.body(person_id)
+            try:
+                parts.append(
+                    body_table(motion)
+                    if kind == "bodies"
+                    else derived_table(kind, motion, options.gait)
+                )
+            except InputError as error:
+                # A person who is there too briefly, say, has no gait; the others may have.
+                notes.append(f"no {kind} of person {person_id}: {error}")
+        if parts:
+            result.append(joined(kind, parts))
+        elif wanted and notes:
+            raise InputError(notes[-1])
+    return result, tuple(notes)
 
 
 def _table_writer(ending: str, write: Callable[[Table, Path], None]) -> FolderWriter:
@@ -227,41 +265,45 @@ def _table_writer(ending: str, write: Callable[[Table, Path], None]) -> FolderWr
     def folder(
         source: ExportSource, folder: Path, options: ExportOptions, overwrite: bool
     ) -> list[Written]:
-        tables = _tables(source, options)
+        tables, notes = _tables(source, options.tables)
         paths = [folder / f"{table.name}{ending}" for table in tables]
         for path in paths:
             check_output(path, overwrite=overwrite)
         for table, path in zip(tables, paths, strict=True):
             write(table, path)
-        return [
+        made = [
             Written(path, f"{len(table)} rows, {len(table.columns)} columns")
             for table, path in zip(tables, paths, strict=True)
         ]
+        return [*made[:-1], replace(made[-1], notes=notes)]
 
     return folder
 
 
 def _npz(
-    source: ExportSource,
-    folder: Path,
-    options: ExportOptions,
-    overwrite: bool,
+    source: ExportSource, folder: Path, options: ExportOptions, overwrite: bool
 ) -> list[Written]:
-    wanted = options.tables.contents
+    tables, notes = _tables(source, options.tables)
     result: list[Written] = []
-    if not wanted or "keypoints" in wanted:
-        path = folder / "keypoints.npz"
+    for table in tables:
+        if table.name == "bodies":
+            continue
+        path = folder / f"{table.name}.npz"
         check_output(path, overwrite=overwrite)
-        write_keypoints_npz(source.motion, path)
-        result.append(Written(path, f"{len(source.motion)} rows"))
-    people = source.motion.person_ids if wanted else source.stored_bodies
-    for person_id in people if not wanted or {"bodies", "angles"} & set(wanted) else ():
-        path = folder / f"person_{person_id}_body.npz"
-        check_output(path, overwrite=overwrite)
-        motion = source.body(person_id)
-        write_body_npz(motion, path)
-        result.append(Written(path, f"person {person_id}: {len(motion)} frames"))
-    return result
+        if table.name == "keypoints":
+            write_keypoints_npz(source.motion, path)
+        else:
+            write_table_npz(table, path)
+        result.append(Written(path, f"{len(table)} rows"))
+    if any(table.name == "bodies" for table in tables):
+        people = source.motion.person_ids if options.tables.contents else source.stored_bodies
+        for person_id in people:
+            path = folder / f"person_{person_id}_body.npz"
+            check_output(path, overwrite=overwrite)
+            motion = source.body(person_id)
+            write_body_npz(motion, path)
+            result.append(Written(path, f"person {person_id}: {len(motion)} frames"))
+    return [*result[:-1], replace(result[-1], notes=notes)]
 
 
 def _openpose(

@@ -79,7 +79,11 @@ def body_table(motion: BodyMotion) -> Table:
     `NAME_x_m`, `NAME_y_m`, `NAME_z_m` and its rotation relative to its parent as a unit quaternion
     `NAME_qw`, `NAME_qx`, `NAME_qy`, `NAME_qz` (of the root: to the world).
     """
-    columns = _of_person(motion)
+    columns: dict[str, np.ndarray] = {
+        "frame": motion.frame,
+        "time_s": motion.time_s,
+        "id": np.full(len(motion), motion.person_id),
+    }
     columns["present"] = motion.present
     for axis, letter in enumerate("xyz"):
         columns[f"root_{letter}_m"] = motion.root_position_m[:, axis]
@@ -89,22 +93,6 @@ def body_table(motion: BodyMotion) -> Table:
         for axis, letter in enumerate("wxyz"):
             columns[f"{name}_q{letter}"] = motion.rotations[:, j, axis]
     return Table("bodies", columns, {})
-
-
-def _of_person(motion: BodyMotion) -> dict[str, np.ndarray]:
-    return {
-        "frame": motion.frame,
-        "time_s": motion.time_s,
-        "id": np.full(len(motion), motion.person_id),
-    }
-
-
-def dof_table(motion: BodyMotion) -> Table:
-    """A person's joint angles as the body model has them, one row per frame, in degrees."""
-    columns = _of_person(motion)
-    for d, name in enumerate(motion.dof_names):
-        columns[f"{name}_deg"] = np.rad2deg(motion.dof_rad[:, d])
-    return Table("angles", columns, {})
 
 
 def write_csv(table: Table, path: Path) -> None:
@@ -154,3 +142,14 @@ def write_parquet(table: Table, path: Path) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(arrays), sink, compression="zstd")
     write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def write_table_npz(table: Table, path: Path) -> None:
+    """Writes a table as an NPZ with one array per column; what is missing is NaN.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    content = io.BytesIO()
+    np.savez_compressed(content, **{name: np.asarray(v) for name, v in table.columns.items()})
+    write_atomically(path, content.getvalue())

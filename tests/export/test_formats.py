@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
-from body_motions import humanoid_tree, moving
+from body_motions import humanoid_tree, moving, posed
 from export_readers import source_of
 
 from mocap.errors import InputError
@@ -99,10 +100,40 @@ def test_bodies_go_into_tables_where_they_are_stored_or_asked_for(walker, two, t
 
     assert names(two) == ["keypoints.csv", "keypoints.npz"]
     assert names(two, "bodies") == ["bodies.csv", "person_1_body.npz", "person_7_body.npz"]
+    assert names(two, "angles") == ["angles.csv", "angles.npz"]
     stored = source_of(two.motion, bodies=bodies(), stored_bodies=(1,))
-    assert names(stored) == [
-        *("angles.csv", "bodies.csv", "keypoints.csv", "keypoints.npz", "person_1_body.npz")
-    ]
+    every = ("angles", "bodies", "center_of_mass", "events", "keypoints", "strides")
+    assert names(stored) == sorted(
+        [
+            *(f"{name}.csv" for name in every),
+            *(f"{name}.npz" for name in every if name != "bodies"),
+            "person_1_body.npz",
+        ]
+    )
+
+
+def test_a_person_without_gait_does_not_keep_the_others_out(walker, tmp_path) -> None:
+    short = posed({}, frames=3, person_id=1)
+    source = source_of(
+        together(walker.motion(person_id=1), walker.motion(person_id=7)),
+        bodies=[short, bodies()[1]],
+        stored_bodies=(1, 7),
+    )
+    report = export(source, ["csv", "c3d"], tmp_path, ExportOptions(), overwrite=False)
+    assert not report.failures
+    notes = [note for written in report.written["csv"] for note in written.notes]
+    assert any(note.startswith("no events of person 1: ") for note in notes)
+    assert set(pd.read_csv(tmp_path / "angles.csv").id) == {1, 7}
+    c3d = {w.path.name: w.notes for w in report.written["c3d"]}
+    assert c3d["person_1.c3d"][-1].startswith("no events: ")
+    assert not any(note.startswith("no events") for note in c3d["person_7.c3d"])
+
+
+def test_what_was_asked_for_and_cannot_be_made_is_a_failure(walker, tmp_path) -> None:
+    source = source_of(walker.motion(), bodies=[posed({}, frames=3)])
+    options = ExportOptions(tables=TableOptions(("events",)))
+    report = export(source, ["csv"], tmp_path, options, overwrite=False)
+    assert report.failures[0].message.startswith("no events of person 3: ")
 
 
 def test_unknown_format_lists_the_valid_ones(two, tmp_path) -> None:

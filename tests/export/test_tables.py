@@ -8,12 +8,13 @@ import pytest
 from body_motions import humanoid_tree, moving, posed
 from scipy.spatial.transform import Rotation
 
+from mocap.body.biomechanics.tables import EventTable
+from mocap.export.biomechanics_tables import derived_table, event_table
 from mocap.export.body_npz import write_body_npz
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.tables import (
     Table,
     body_table,
-    dof_table,
     joined,
     keypoint_table,
     write_csv,
@@ -129,16 +130,26 @@ def test_body_table_holds_positions_and_rotations(tmp_path) -> None:
     )
 
 
-def test_angles_are_in_degrees() -> None:
-    names = ("left_elbow_flexion", "left_knee_flexion")
-    motion = posed(
-        {},
-        dof_names=names,
-        dof_rad=np.full((2, 2), [np.pi / 2, 0.1]),
-        dof_limits_rad=np.ones((2, 2)),
-    )
-    table = dof_table(motion)
+def test_angles_have_units_sigmas_and_the_right_angle_of_an_elbow() -> None:
+    motion = posed({"LeftForeArm": np.array([0.0, 0.0, -np.pi / 2])}, frames=6)
+    table = derived_table("angles", motion, "ground")
+    assert list(table.columns)[:3] == ["frame", "time_s", "id"]
     np.testing.assert_allclose(table.columns["left_elbow_flexion_deg"], 90.0)
+    np.testing.assert_allclose(table.columns["right_elbow_flexion_deg"], 0.0, atol=1e-9)
+    assert np.isnan(table.columns["left_elbow_flexion_sigma_deg"]).all()
+    assert table.columns["left_elbow_flexion_measured"].all()
+
+
+def test_events_are_written_as_text(tmp_path) -> None:
+    events = EventTable(
+        *(3, ("foot_strike", "toe_off"), ("left", "right")),
+        *(np.array([5, 9]), np.array([0.1, 0.18]), np.array([True, False])),
+    )
+    write_csv(event_table(events), tmp_path / "events.csv")
+    assert (tmp_path / "events.csv").read_text() == (
+        "frame,time_s,id,side,event,measured\n"
+        "5,0.100000,3,left,foot_strike,1\n9,0.180000,3,right,toe_off,0\n"
+    )
 
 
 def test_tables_of_several_people_with_different_columns(tmp_path) -> None:
