@@ -82,7 +82,7 @@ def write_amass(motion: BodyMotion, path: Path) -> tuple[str, ...]:
     if parameters.model == "smplh":
         content["dmpls"] = np.zeros((frames, _DMPLS))
     stream = io.BytesIO()
-    np.savez_compressed(stream, **content)
+    np.savez_compressed(stream, allow_pickle=False, **content)
     write_atomically(path, stream.getvalue())
     title = parameters.kind.title
     hands = ", flat_hand_mean=True" if "left_hand_pose" in parts else ""

@@ -151,5 +151,6 @@ def write_table_npz(table: Table, path: Path) -> None:
         OutputError: the folder cannot be written to.
     """
     content = io.BytesIO()
-    np.savez_compressed(content, **{name: np.asarray(v) for name, v in table.columns.items()})
+    arrays = {name: np.asarray(values) for name, values in table.columns.items()}
+    np.savez_compressed(content, allow_pickle=False, **arrays)
     write_atomically(path, content.getvalue())
