@@ -40,7 +40,7 @@ from mocap.export.trc import TrcOptions, marker_summary, write_trc
 from mocap.files import check_output
 from mocap.model import BodyMotion
 
-Contents = Literal["keypoints", "bodies", "angles", "center_of_mass", "events", "strides"]
+Contents = Literal["auto", "keypoints", "bodies", "angles", "center_of_mass", "events", "strides"]
 _OF_BODIES = ("bodies", "angles", "center_of_mass", "events", "strides")
 
 
@@ -48,10 +48,9 @@ _OF_BODIES = ("bodies", "angles", "center_of_mass", "events", "strides")
 class TableOptions:
     """What the tables (csv, parquet, npz) hold."""
 
-    contents: tuple[Contents, ...] = ()
-    """What is written: one or more of keypoints, bodies (joint positions and rotations), angles,
-    center_of_mass, events and strides. Default: keypoints, and the others where the session holds
-    fitted bodies."""
+    contents: tuple[Contents, ...] = ("auto",)
+    """One or more of keypoints, bodies (joint positions and rotations), angles, center_of_mass,
+    events and strides. auto: keypoints, and the others where the session holds fitted bodies."""
     gait: ContactMethod = "ground"
     """How foot contacts are found, for events and strides: treadmill on a moving belt."""
 
@@ -233,7 +232,7 @@ _COLORS = ((0.35, 0.55, 0.85), (0.85, 0.5, 0.3), (0.4, 0.7, 0.4), (0.7, 0.45, 0.
 
 def _tables(source: ExportSource, options: TableOptions) -> tuple[list[Table], tuple[str, ...]]:
     """The tables that were asked for, and what was left out of them."""
-    wanted = options.contents
+    wanted = () if "auto" in options.contents else options.contents
     result = [keypoint_table(source.motion)] if not wanted or "keypoints" in wanted else []
     people = source.motion.person_ids if wanted else source.stored_bodies
     notes: list[str] = []
@@ -296,7 +295,8 @@ def _npz(
             write_table_npz(table, path)
         result.append(Written(path, f"{len(table)} rows"))
     if any(table.name == "bodies" for table in tables):
-        people = source.motion.person_ids if options.tables.contents else source.stored_bodies
+        auto = "auto" in options.tables.contents
+        people = source.stored_bodies if auto else source.motion.person_ids
         for person_id in people:
             path = folder / f"person_{person_id}_body.npz"
             check_output(path, overwrite=overwrite)

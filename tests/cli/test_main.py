@@ -45,7 +45,7 @@ def test_the_help_of_run_has_the_options_under_their_groups(mocap) -> None:
         "Exit codes:",
     ):
         assert words in out
-    assert "mocap export session.h5 --format bvh npz" in mocap("export", "--help").out
+    assert "mocap export session.h5 --format bvh trc" in mocap("export", "--help").out
     assert "SESSION" in mocap("view", "--help").out
 
 

@@ -93,7 +93,7 @@ def test_every_format_is_tried_and_failures_are_named(two, tmp_path) -> None:
 
 def test_bodies_go_into_tables_where_they_are_stored_or_asked_for(walker, two, tmp_path) -> None:
     def names(source: ExportSource, *contents: str) -> list[str]:
-        options = ExportOptions(tables=TableOptions(contents))
+        options = ExportOptions(tables=TableOptions(contents or ("auto",)))
         report = export(source, ["csv", "npz"], tmp_path, options, overwrite=True)
         assert not report.failures
         return sorted(w.path.name for files in report.written.values() for w in files)
