@@ -15,6 +15,7 @@ from mocap.errors import InputError
 from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export, format_by_name
 from mocap.export.retarget import RetargetOptions
 from mocap.files import make_output_folder
+from mocap.pipeline.body import BodyChoice
 from mocap.storage.session_reader import Session
 
 
@@ -51,6 +52,13 @@ class Export:
     """One or more of the formats above. Default: bvh."""
     layer: Annotated[Literal["raw", "smooth"] | None, option("{raw,smooth}")] = None
     """As triangulated, or smoothed with short gaps filled. Default: smooth if there is one."""
+    model: Annotated[str | None, option("NAME")] = None
+    """Body model of the formats with joint rotations: skeleton, anny, smpl, smplh or smplx.
+    Default: the one of the bodies that 'mocap fit' has stored, else skeleton."""
+    model_path: Annotated[Path | None, option("PATH")] = None
+    """File or folder of your licensed model files, for smpl, smplh and smplx."""
+    gender: Literal["neutral", "male", "female"] = "neutral"
+    """Of the body model, where a body must be fitted."""
     people: Annotated[tuple[int, ...], option("ID [ID ...]")] = ()
     """Only these person ids. Default: all."""
     frames: Annotated[tuple[int, int] | None, option("FIRST LAST")] = None
@@ -65,6 +73,11 @@ class Export:
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     """Options of the formats."""
 
+    def _choice(self) -> BodyChoice | None:
+        if self.model is None:
+            return None
+        return BodyChoice(self.model, self.gender, self.model_path, layer=self.layer)
+
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
         if not self.format:
@@ -76,7 +89,7 @@ class Export:
             format_by_name(name)
         options = replace(self.options, retarget=RetargetOptions(self.retarget, self.map))
         with Session(self.session) as session:
-            source = session_source(session, self.layer, self.people, self.frames)
+            source = session_source(session, self.layer, self.people, self.frames, self._choice())
             if not len(source.motion):
                 raise InputError(
                     f"{self.session} holds no 3D people for this choice; "

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
 import numpy as np
 
-from mocap.export.humanoid_motion import humanoid_motion
+from mocap.body.registry import BODY_MODELS
+from mocap.errors import InputError, valid_choices
 from mocap.export.source import ExportSource, ViewRows
 from mocap.model import BodyMotion, FrameSet
+from mocap.pipeline.body import BodyChoice, is_current, session_body
+from mocap.storage.body_file import list_bodies, load_body
 from mocap.storage.session_reader import Session
+
+_log = logging.getLogger(__name__)
+DEFAULT_MODEL = "skeleton"
 
 
 def session_source(
@@ -19,6 +26,7 @@ def session_source(
     layer: Literal["raw", "smooth"] | None = None,
     people: Sequence[int] = (),
     frames: tuple[int, int] | None = None,
+    choice: BodyChoice | None = None,
 ) -> ExportSource:
     """The chosen part of a session; the session must stay open while it is exported.
 
@@ -27,9 +35,11 @@ def session_source(
         layer: of the 3D people; by default the smooth one if there is one.
         people: ids; none stands for all.
         frames: first and last frame number, both included; None for all.
+        choice: the body model; None for the one the session holds bodies of, or the skeleton.
 
     Raises:
-        InputError: there is no such person.
+        InputError: there is no such person, or the session holds bodies of several models and
+            none is chosen.
     """
     motion = session.motion(layer or session.best_layer)
     for person_id in people:
@@ -44,9 +54,15 @@ def session_source(
     def frame_sets() -> list[FrameSet]:
         return [each for each in session.frame_sets() if first <= each.number <= last]
 
+    stored = list_bodies(session.path, session.created_utc)
+    chosen = choice or BodyChoice(_stored_model(session, stored, motion.person_ids), layer=layer)
+    known = dict.fromkeys((*BODY_MODELS, *(model for model, _ in stored)))
+    if chosen.model not in known:
+        raise InputError(f"no body model {chosen.model!r}; models are {valid_choices(known)}")
+
     @cache
     def body(person_id: int) -> BodyMotion:
-        return humanoid_motion(motion.person(person_id), fingers=False)
+        return session_body(session, person_id, chosen).frames(first, last)
 
     return ExportSource(
         name=str(session.path),
@@ -61,5 +77,37 @@ def session_source(
         ),
         frame_sets=frame_sets,
         body=body,
+        model_path=chosen.path,
+        stored_bodies=tuple(
+            person_id
+            for person_id in motion.person_ids
+            if (chosen.model, person_id) in stored and _current(session, person_id, chosen)
+        ),
         some_people=bool(people),
     )
+
+
+def _stored_model(
+    session: Session, stored: Sequence[tuple[str, int]], people: Sequence[int]
+) -> str:
+    """The model of which the session holds bodies of these people; the skeleton if of none."""
+    models = sorted({model for model, person_id in stored if person_id in people})
+    if len(models) > 1:
+        raise InputError(
+            f"{session.path} holds bodies on {', '.join(models)}; choose one by --model"
+        )
+    return models[0] if models else DEFAULT_MODEL
+
+
+def _current(session: Session, person_id: int, choice: BodyChoice) -> bool:
+    """Whether the stored body is used; says so if it has been overtaken."""
+    body = load_body(session.path, session.created_utc, choice.model, person_id)
+    assert body is not None
+    if is_current(session, body, choice):
+        return True
+    _log.warning(
+        "the stored body of person %d is of other ids or another layer than what is exported; it "
+        "is fitted anew where needed ('mocap fit' stores it)",
+        person_id,
+    )
+    return False

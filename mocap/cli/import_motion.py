@@ -56,6 +56,7 @@ class Import:
         skeleton, keypoints = keypoints_of_joints(motion)
         write_imported(
             self.out,
+            motion,
             skeleton,
             keypoints,
             source=self.motion,

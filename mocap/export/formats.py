@@ -174,7 +174,7 @@ _C3D_EVENTS = {"foot_strike": "foot strike", "toe_off": "foot off"}
 def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
     motion = source.body(person_id)
     color = _COLORS[person_id % len(_COLORS)]
-    surface, notes = _surface(motion, options.glb)
+    surface, notes = _surface(motion, options.glb, source.model_path)
     if surface is None:
         content = animation(motion, fingers=with_fingers(motion, options.glb.fingers))
         mesh = bone_mesh(content, color)
@@ -186,7 +186,9 @@ def _glb(source: ExportSource, person_id: int, path: Path, options: ExportOption
     return Written(path, what, (*motion_notes(motion, content), *notes))
 
 
-def _surface(motion: BodyMotion, options: GlbOptions) -> tuple[SurfaceMesh | None, tuple[str, ...]]:
+def _surface(
+    motion: BodyMotion, options: GlbOptions, model_path: Path | None
+) -> tuple[SurfaceMesh | None, tuple[str, ...]]:
     """The surface that is to be shown, and what to say about it."""
     if options.mesh == "bones" or (options.mesh == "auto" and not has_surface(motion)):
         return None, ()
@@ -196,7 +198,7 @@ def _surface(motion: BodyMotion, options: GlbOptions) -> tuple[SurfaceMesh | Non
             f"bones only: the licence of {title} does not let its surface be passed on "
             f"(--glb.mesh surface writes it for your own use)",
         )
-    mesh = surface_mesh(motion)
+    mesh = surface_mesh(motion, model_path)
     return mesh, (f"surface under {mesh.licence}",)
 
 

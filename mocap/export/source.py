@@ -46,6 +46,7 @@ class ExportSource:
         frame_sets: the 2D observations of the chosen frames.
         body: the motion of a person as joint rotations, of the chosen frames.
         stored_bodies: people whose body motion the session already holds.
+        model_path: file or folder of the user's own body models; None for the usual place.
         some_people: whether people were chosen, rather than all of them.
     """
 
@@ -57,6 +58,7 @@ class ExportSource:
     frame_sets: Callable[[], Sequence[FrameSet]]
     body: Callable[[int], BodyMotion]
     stored_bodies: tuple[int, ...] = ()
+    model_path: Path | None = None
     some_people: bool = False
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mocap.arrays import Float
 from mocap.model import (
+    BodyMotion,
     Camera,
     FrameSet,
     Intrinsics,
@@ -20,6 +21,8 @@ from mocap.model import (
     Skeleton,
     ViewState,
 )
+from mocap.storage.body_file import StoredBody, save_bodies
+from mocap.storage.session_reader import Session
 from mocap.storage.session_writer import SessionWriter
 
 _SIZE, _FOCAL_PX = (1280, 720), 1000.0
@@ -29,6 +32,7 @@ _NEAREST_M = 4.0
 
 def write_imported(
     path: Path,
+    motion: BodyMotion,
     skeleton: Skeleton,
     keypoints: Motion,
     *,
@@ -36,13 +40,14 @@ def write_imported(
     software: Mapping[str, str],
     overwrite: bool,
 ) -> None:
-    """Writes a session with the 3D keypoints of a motion.
+    """Writes a session with the 3D keypoints of a motion, and the motion as its fitted body.
 
     A session needs a camera: this one is called "imported", looks at the whole motion, and has
     delivered nothing.
 
     Args:
         path: the file to make.
+        motion: the motion.
         skeleton: the keypoints.
         keypoints: rows of one person.
         source: the file the motion comes from, for the session's notes.
@@ -76,6 +81,10 @@ def write_imported(
             )
             writer.add_frame(FrameSet(number, round(time_s * 1e9), {}), [person])
         writer.finish({"imported": str(source)})
+    made_by = f"imported {source.name} by mocap {software.get('mocap', '')}".rstrip()
+    with Session(path) as session:
+        created = session.created_utc
+    save_bodies(path, created, [StoredBody(motion, "raw", 0, created, made_by)])
 
 
 def _camera(points_m: Float[np.ndarray, "frames keypoints 3"]) -> Camera:

@@ -22,6 +22,7 @@ from mocap.errors import OutputError
 from mocap.files import check_output
 from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
 from mocap.storage import hdf5, layout
+from mocap.storage.body_file import bodies_path
 from mocap.storage.rig_file import rig_to_toml
 from mocap.storage.session_edits import log_path
 
@@ -71,8 +72,9 @@ class SessionWriter(Closing):
         try:
             self._create(config, software)
             self._file.swmr_mode = True
-            # Corrections of the session that stood here before.
+            # Corrections and bodies of the session that stood here before.
             log_path(path).unlink(missing_ok=True)
+            bodies_path(path).unlink(missing_ok=True)
         except BaseException:
             self._file.close()
             path.unlink(missing_ok=True)

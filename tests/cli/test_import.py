@@ -27,7 +27,7 @@ def test_a_bvh_becomes_a_session_that_exports(mocap, walk: Path, tmp_path: Path)
     answer = mocap("import", walk, "--out", out, "--person", 4)
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"{out}: 60 frames at 50 Hz, 22 joints, 1.5")
-    truth = moving(*humanoid_tree())
+    truth = moving(*humanoid_tree(ends=True))
     with Session(out) as session:
         motion = session.motion()
         assert motion.person_ids == (4,)
