@@ -77,7 +77,7 @@ def angles_picture(
         chosen: whether all columns of the table are wanted, rather than the usual overview.
     """
     panels = _panels(table.names, None if chosen else _ROWS)
-    figure, axes = _figure(len(panels), title, _time_note(contacts))
+    figure, axes = _figure(len(panels), title, _time_note(table, contacts))
     for axis, panel in zip(axes, panels, strict=False):
         _frame(axis, panel.title)
         axis.set_xlim(float(table.time_s[0]), float(table.time_s[-1]))
@@ -91,8 +91,10 @@ def angles_picture(
     return _png(figure)
 
 
-def _time_note(contacts: FootContacts | None) -> str:
-    note = "Degrees; band: 95 % (two standard deviations); dotted: not measured"
+def _time_note(table: QuantityTable, contacts: FootContacts | None) -> str:
+    known = np.isfinite(table.sigma).any()
+    band = "band: 95 % (two standard deviations)" if known else "uncertainty not known"
+    note = f"Degrees; {band}; dotted: not measured"
     return note if contacts is None else f"{note}; bars: the foot stands"
 
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "view": "mocap.cli.view:View",
     "info": "mocap.cli.info:Info",
     "explain": "mocap.cli.explain:Explain",
+    "angles": "mocap.cli.angles:Angles",
     "tracks": "mocap.cli.tracks:Tracks",
     "studio": "mocap.cli.studio:Studio",
     "evaluate": "mocap.cli.evaluate:Evaluate",

@@ -41,14 +41,12 @@ class JointDefinition:
         distal: segment whose angles they are.
         sequence: three letters of XYZ, or "swing" for swing and twist.
         angles: name and sign of the three angles; an angle without a name is not reported.
-        restart: whether the outer angles lose their count of turns in the gimbal lock.
     """
 
     proximal: str
     distal: str
     sequence: str
     angles: tuple[tuple[str | None, float], ...]
-    restart: bool = False
 
 
 _CENTRAL = (
@@ -111,7 +109,6 @@ _PAIRED = (
             ("shoulder_elevation", -1.0),
             ("shoulder_axial_rotation", 1.0),
         ),
-        restart=True,
     ),
     JointDefinition(
         "thorax",
@@ -137,6 +134,20 @@ _PAIRED = (
         (("forearm_pronation", 1.0), ("wrist_flexion", 1.0), ("wrist_ulnar_deviation", 1.0)),
     ),
 )
+
+
+_MIDDLE_DEG = {
+    "hip_flexion": 45.0,
+    "knee_flexion": 70.0,
+    "shoulder_plane_of_elevation": 45.0,
+    "shoulder_axial_rotation": -45.0,
+    "shoulder_flexion": 60.0,
+    "shoulder_abduction": 60.0,
+    "elbow_flexion": 70.0,
+    "forearm_pronation": 80.0,
+}
+"""Middles of the ranges of joints, where that is not near zero: an angle of a joint is reported
+within half a turn of it, so that a full turn more or less can only come where no joint can be."""
 
 
 def _all_definitions() -> tuple[tuple[str, JointDefinition], ...]:
@@ -243,8 +254,9 @@ def joint_angles(
             only the column `measured` tells.
 
     Returns:
-        One column per angle of `ANGLE_NAMES` that the model has. No column jumps by a full turn,
-        save the outer shoulder angles of the ISB where they are flagged as singular.
+        One column per angle of `ANGLE_NAMES` that the model has. Those of pelvis and thorax
+        against the world go on over full turns; those of joints are within half a turn of the
+        middle of their range.
 
     Raises:
         InputError: the model's joints are not known by their names.
@@ -293,7 +305,10 @@ def _add(
         if before is not None:
             value, sigma = value + before[0], np.hypot(sigma, before[1])
             held, singular = held & before[2], singular | before[3]
-        value = sequences.unwrapped(value, singular if definition.restart and k != 1 else None)
+        if upper == WORLD:
+            value = sequences.unwrapped(value)
+        else:
+            value = sequences.around(value, np.radians(_MIDDLE_DEG.get(name, 0.0)))
         value += 0.0  # no negative zeros
         columns[prefix + name] = (value, sigma, held, singular)
 

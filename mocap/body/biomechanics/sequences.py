@@ -163,30 +163,24 @@ def sigma_of(
         return np.minimum(np.sqrt(np.maximum(variance, 0.0)), LARGEST_SIGMA_RAD)
 
 
-def unwrapped(
-    angle: Float[np.ndarray, " frames"],
-    restart: Bool[np.ndarray, " frames"] | None = None,
-) -> Float[np.ndarray, " frames"]:
-    """An angle without jumps of a full turn, its median within half a turn.
+def unwrapped(angle: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+    """An angle without jumps of a full turn, its median within half a turn; for turning bodies.
 
     Args:
         angle: radians; NaN where there is none.
-        restart: frames in which the angle means nothing. Behind such a stretch the count of turns
-            begins anew within half a turn, so that noise there cannot wind the angle up.
     """
     result = np.array(angle, dtype=np.float64)
-    valid = np.isfinite(result)
-    breaks = np.zeros(len(result), dtype=bool) if restart is None else restart
-    rows = np.flatnonzero(valid & ~breaks)
-    if restart is None:
+    rows = np.flatnonzero(np.isfinite(result))
+    if len(rows):
         result[rows] = np.unwrap(result[rows])
-    else:
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-            result[run] = np.unwrap(result[run])
-            result[run] -= _whole_turns(result[run])
-    if restart is None:
-        result -= _whole_turns(result[rows])
+        middle = float(np.median(result[rows]))
+        result -= middle - float(wrapped(np.array(middle)))
     return result
+
+
+def around(angle: Float[np.ndarray, " frames"], middle: float) -> Float[np.ndarray, " frames"]:
+    """An angle in radians within half a turn of a value; for joints, which cannot turn round."""
+    return middle + wrapped(angle - middle)
 
 
 def continuous(angles: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
@@ -206,10 +200,3 @@ def continuous(angles: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "fram
         near = both[t] - 2 * np.pi * np.round((both[t] - before) / (2 * np.pi))
         result[t] = near[int(np.argmin(np.abs(near - before).sum(axis=1)))]
     return result
-
-
-def _whole_turns(angle: Float[np.ndarray, " frames"]) -> float:
-    if not len(angle):
-        return 0.0
-    middle = float(np.median(angle))
-    return middle - float(wrapped(np.array(middle)))

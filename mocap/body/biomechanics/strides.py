@@ -16,7 +16,7 @@ FIGURES: tuple[tuple[str, str], ...] = (
     ("stride_time", "s"),
     ("stride_length", "m"),
     ("speed", "m/s"),
-    ("cadence", "steps/min"),
+    ("cadence", "1/min"),
     ("step_time", "s"),
     ("step_length", "m"),
     ("step_width", "m"),
