@@ -66,7 +66,7 @@ def _grid(title: str, first: str, *others: str) -> Table:
 def _figures(table: QuantityTable, name: str) -> tuple[str, str, str, str]:
     """Least, most, mean and standard deviation; empty if there is no such angle."""
     if name not in table.names:
-        return ("",) * 4
+        return "", "", "", ""
     k = table.index(name)
     there = np.isfinite(table.values[:, k])
     good = there & table.measured[:, k] & ~table.singular[:, k]
