@@ -35,6 +35,8 @@ _COLUMNS = 3
 _LEAST_SPAN_DEG = 20.0
 """Panels show at least this much, so that noise of a still joint does not fill them."""
 
+_WIDEST_BAND_DEG = 40.0
+
 
 @dataclass(frozen=True)
 class _Panel:
@@ -83,7 +85,7 @@ def angles_picture(
         axis.set_xlim(float(table.time_s[0]), float(table.time_s[-1]))
         for side, name in panel.columns:
             _draw_course(axis, table, name, _COLORS[side])
-        _limits(axis, [table.column(name) for _, name in panel.columns])
+        _limits(axis, [_with_band(table, name) for _, name in panel.columns])
         if contacts is not None and panel.title.lower().startswith(_LEGS):
             _draw_contacts(axis, contacts)
     for axis in axes[max(0, len(panels) - _COLUMNS) : len(panels)]:
@@ -112,6 +114,14 @@ def _draw_course(axis: Axes, table: QuantityTable, name: str, color: str) -> Non
     axis.plot(table.time_s, np.where(held, broken, np.nan), color=color, linewidth=1.4)
     if not held.all():
         axis.plot(table.time_s, np.where(held, np.nan, broken), ":", color=color, linewidth=0.9)
+
+
+def _with_band(table: QuantityTable, name: str) -> np.ndarray:
+    """The values with a band of typical width, which an exceptional frame does not spread."""
+    values, sigma = table.column(name), table.sigma[:, table.index(name)]
+    known = sigma[np.isfinite(sigma)]
+    width = min(2 * float(np.median(known)), _WIDEST_BAND_DEG) if len(known) else 0.0
+    return np.concatenate([values - width, values + width])
 
 
 def _draw_contacts(axis: Axes, contacts: FootContacts) -> None:

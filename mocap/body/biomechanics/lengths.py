@@ -32,9 +32,9 @@ class SegmentLengths:
         names: "left_thigh", ..., "pelvis_width", "trunk" (mid hips to mid shoulders), ...
         length_m: metres.
         sigma_m: standard deviations; NaN where unknown.
-        sigma_source: "shape", from those of the shape numbers, or "positions", from the covariance
-            of the two ends in a typical frame, which is more than the truth: errors that both
-            ends share, and the mean over many frames, are not counted.
+        sigma_source: "shape", from those of the shape numbers, taken as independent, or
+            "positions", from the covariance of the two ends in a typical frame, taken as
+            independent and without the mean over many frames.
     """
 
     names: tuple[str, ...]
