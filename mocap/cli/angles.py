@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,14 +19,14 @@ from mocap.body.biomechanics.mass import center_of_mass
 from mocap.body.biomechanics.tables import QuantityTable
 from mocap.cli.angles_plot import angles_picture, cycle_picture
 from mocap.cli.angles_report import print_angles, print_gait, print_lengths
-from mocap.cli.export_source import session_source
 from mocap.cli.options import SessionPath, option
-from mocap.cli.progress import say, say_error
+from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError, valid_choices
 from mocap.export.biomechanics_tables import event_table, quantity_table, stride_table
 from mocap.export.tables import Table, write_csv
 from mocap.files import check_output, make_output_folder, write_atomically
 from mocap.model import BodyMotion
+from mocap.pipeline.body import BodyChoice, session_body
 from mocap.storage.session_reader import Session
 
 
@@ -34,8 +35,8 @@ class Angles:
     """Joint angles, centre of mass and gait of the people of a session, with their uncertainty.
 
     Angles follow the conventions of the International Society of Biomechanics; see
-    docs/joint_angles.md. Without --out it prints what it finds; with it, it writes tables and
-    pictures.
+    docs/joint_angles.md. Bodies that 'mocap fit' stored are used; others are fitted now, which
+    takes longer. Without --out it prints what it finds; with it, it writes tables and pictures.
 
     Example: mocap angles session.h5 --out FOLDER
     """
@@ -44,6 +45,12 @@ class Angles:
     """The session file."""
     out: Annotated[Path | None, option("FOLDER")] = None
     """Also write CSV tables and pictures to this folder."""
+    model: Annotated[str, option("NAME")] = "skeleton"
+    """Body model: skeleton, anny, smpl, smplh or smplx. Default: skeleton."""
+    gender: Literal["neutral", "male", "female"] = "neutral"
+    """Of a body model that is fitted now, where it knows a difference."""
+    model_path: Annotated[Path | None, option("PATH")] = None
+    """File or folder of your licensed model files, for smpl, smplh and smplx."""
     people: Annotated[tuple[int, ...], option("ID [ID ...]")] = ()
     """Only these person ids. Default: all."""
     frames: Annotated[tuple[int, int] | None, option("FIRST LAST")] = None
@@ -71,29 +78,50 @@ class Angles:
         if not 0 < self.cutoff_hz < float("inf"):
             raise InputError(f"--cutoff-hz is {self.cutoff_hz:g}; it must be positive")
         with Session(self.session) as session:
-            source = session_source(session, None, self.people, self.frames)
-            people = source.motion.person_ids
-            if not people:
-                raise InputError(
-                    f"{self.session} holds no 3D people for this choice; "
-                    f"'mocap info {self.session}' says what it holds"
-                )
-            bodies = [(source.body(person), person in source.stored_bodies) for person in people]
+            bodies = self._bodies(session)
         if self.out is not None:
             make_output_folder(self.out)
-        for motion, fitted in bodies:
-            self._person(motion, fitted)
+        for motion in bodies:
+            self._person(motion)
         return 0
 
-    def _person(self, motion: BodyMotion, fitted: bool) -> None:
-        first, last = int(motion.frame[0]), int(motion.frame[-1])
-        title = f"Person {motion.person_id}, frames {first} to {last}"
-        say(title, "bold")
-        if not fitted:
-            say(
-                "No body was fitted to this person: the angles are those of a skeleton laid "
-                "through the keypoints, and their uncertainty is not known."
+    def _bodies(self, session: Session) -> list[BodyMotion]:
+        """The bodies of the chosen people in the chosen frames: stored, or fitted now."""
+        found = session.motion(session.best_layer)
+        for person_id in self.people:
+            found.person(person_id)
+        if self.frames is not None:
+            first, last = self.frames
+            found = found.rows((found.frame >= first) & (found.frame <= last))
+        there = found.person_ids
+        people = tuple(i for i in self.people if i in there) if self.people else there
+        if not people:
+            raise InputError(
+                f"{self.session} holds no 3D people for this choice; "
+                f"'mocap info {self.session}' says what it holds"
             )
+        choice = BodyChoice(self.model, self.gender, self.model_path)
+        bodies: list[BodyMotion] = []
+        for person_id in people:
+            try:
+                motion = _body(session, person_id, choice)
+            except InputError as error:
+                # One who was hardly seen must not keep the others from being shown.
+                if len(people) == 1:
+                    raise
+                say_error(str(error), "warning", "yellow")
+                continue
+            if self.frames is not None:
+                motion = motion.frames(*self.frames)
+            bodies.append(motion)
+        if not bodies:
+            raise InputError("nobody could be fitted; the reasons are above")
+        return bodies
+
+    def _person(self, motion: BodyMotion) -> None:
+        first, last = int(motion.frame[0]), int(motion.frame[-1])
+        title = f"Person {motion.person_id}, frames {first} to {last}, {motion.model}"
+        say(title, "bold")
         table = joint_angles(motion, only_measured=self.only_measured)
         if self.angles:
             there = [name for name in self.angles if name in table.names]
@@ -167,6 +195,19 @@ class Angles:
         for name, draw in pictures.items():
             write_atomically(folder / name, draw())
             say(str(folder / name))
+
+
+def _body(session: Session, person_id: int, choice: BodyChoice) -> BodyMotion:
+    """A person's body; a bar is shown if it must be fitted."""
+    with ExitStack() as stack:
+        bars: list[Callable[[int, int | None], None]] = []
+
+        def progress(done: int, total: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(progress_bar(f"fit of person {person_id}", total)))
+            bars[0](done, total)
+
+        return session_body(session, person_id, choice, progress)
 
 
 def length_table(lengths: SegmentLengths, person_id: int) -> Table:

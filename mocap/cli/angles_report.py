@@ -36,8 +36,8 @@ def print_angles(table: QuantityTable) -> None:
             shown.add_row(name, *_figures(table, name))
         console.print(shown)
     if limbs:
-        shown = _grid("Limbs, degrees", "angle", *("least", "most", "sd") * 2)
-        shown.columns[1].header, shown.columns[4].header = "left: least", "right: least"
+        sides = ("left from", "to", "sd", "right from", "to", "sd")
+        shown = _grid("Limbs, degrees", "angle", *sides)
         for name in dict.fromkeys(limbs):
             cells: list[str] = []
             for side in ("left", "right"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filmed_scene import Scene
+from filmed_scene import film
 from matplotlib import image
 from posed_bodies import posed, skeleton
 from scipy.spatial.transform import Rotation
@@ -18,14 +18,19 @@ from mocap.body.biomechanics.cycles import gait_cycles
 from mocap.body.biomechanics.joint_angles import joint_angles
 from mocap.body.biomechanics.tables import QuantityTable, StrideTable
 from mocap.cli.angles_plot import angles_picture, cycle_picture
+from mocap.cli.main import main
 
 
-@pytest.fixture
-def session(scene: Scene, mocap, tmp_path: Path) -> Path:
-    path = tmp_path / "made [red].h5"
-    observations = scene.folder / "observations.npz"
-    line = ["run", "--rig", scene.rig_file, "--observations", observations, "--out", path]
-    assert mocap(*line).code == 0
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session with a fitted body."""
+    made = film(tmp_path_factory.mktemp("angles") / "a [bold]scene")
+    observations = made.folder / "observations.npz"
+    np.savez(observations, **made.observations())
+    path = made.folder / "made [red].h5"
+    line = ["run", "--rig", made.rig_file, "--observations", observations, "--out", path]
+    assert main([str(part) for part in line]) == 0
+    assert main(["fit", str(path)]) == 0
     return path
 
 
@@ -82,12 +87,24 @@ def test_some_angles_of_some_frames(mocap, session: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "part" / "person_0_events.csv").exists()
 
 
+def test_a_body_that_is_not_stored_is_fitted_and_says_the_same(
+    mocap, session: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.h5"
+    alone.write_bytes(session.read_bytes())
+    fresh, stored = mocap("angles", alone), mocap("angles", session)
+    assert fresh.code == stored.code == 0
+    assert fresh.out == stored.out
+    assert [path.name for path in tmp_path.iterdir()] == ["alone.h5"], "nothing is stored"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--angles", "knee"), "no angle 'knee'; angles are pelvis_left_rotation"),
         (("--people", 77), "77"),
         (("--frames", 5000, 6000), "holds no 3D people for this choice"),
+        (("--model", "stick"), "no body model 'stick'; models are skeleton"),
         (("--cutoff-hz", 0), "--cutoff-hz is 0; it must be positive"),
         (("--cutoff-hz", "nan"), "--cutoff-hz is nan; it must be positive"),
     ],
