@@ -21,6 +21,7 @@ from mocap.body.biomechanics import sequences
 from mocap.body.biomechanics.frames import WORLD_AXES, anatomical_frames
 from mocap.body.biomechanics.segments import SIDES, BodySegments, body_segments
 from mocap.body.biomechanics.tables import QuantityTable
+from mocap.errors import InputError
 from mocap.geometry.kinematics import forward_kinematics
 from mocap.geometry.rotations import matrix_from_quaternion
 from mocap.model.body_motion import BodyMotion
@@ -186,7 +187,19 @@ class SegmentTurns:
 
     @classmethod
     def of_motion(cls, motion: BodyMotion, names: Mapping[str, str] | None = None) -> SegmentTurns:
-        """Prepares a motion; `names` as in `joint_angles`."""
+        """Prepares a motion; `names` as in `joint_angles`.
+
+        Raises:
+            InputError: the motion has no frames or some without a pose, or its joints are not
+                known by their names.
+        """
+        if not len(motion):
+            raise InputError(f"the motion of person {motion.person_id} has no frames")
+        if not np.isfinite(motion.rotations).all():
+            raise InputError(
+                f"the motion of person {motion.person_id} has frames without a pose; fill them "
+                f"and mark them in `present`"
+            )
         body = body_segments(motion.tree, motion.rest_joints_m, names)
         frames = anatomical_frames(body, motion.rest_joints_m)
         rotations = matrix_from_quaternion(motion.rotations)
@@ -323,7 +336,7 @@ def angles_of(
     """Angles of anatomical frames in one another, in radians.
 
     Args:
-        rotation: of the distal frame in the proximal one; NaN where there is none.
+        rotation: of the distal frame in the proximal one.
         covariance: of a small rotation d of the distal frame, R exp(d).
         sequence: three letters of XYZ, or "swing".
         mirrored: for the left side: angles of the mirror image.
@@ -332,8 +345,6 @@ def angles_of(
         Values, standard deviations, and whether the angle is next to a singularity. The middle
         angle of a sequence is well defined in its gimbal lock and never flagged.
     """
-    missing = np.asarray(~np.isfinite(rotation).all(axis=(1, 2)))
-    rotation = np.where(missing[:, None, None], np.eye(3), rotation)
     if mirrored:
         rotation = _MIRROR @ rotation @ _MIRROR
         covariance = _MIRROR_TURN @ covariance @ _MIRROR_TURN
@@ -346,6 +357,4 @@ def angles_of(
         value = sequences.sequence_angles(rotation, sequence)
         rates = sequences.sequence_rates(value, sequence)
         singular[:, ::2] = sequences.near_singular(value, sequence)[:, None]
-    sigma = sequences.sigma_of(rates, covariance)
-    value[missing], sigma[missing], singular[missing] = np.nan, np.nan, False
-    return _Angles(value, sigma, singular)
+    return _Angles(value, sequences.sigma_of(rates, covariance), singular)

@@ -167,15 +167,11 @@ def unwrapped(angle: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames
     """An angle without jumps of a full turn, its median within half a turn; for turning bodies.
 
     Args:
-        angle: radians; NaN where there is none.
+        angle: radians.
     """
-    result = np.array(angle, dtype=np.float64)
-    rows = np.flatnonzero(np.isfinite(result))
-    if len(rows):
-        result[rows] = np.unwrap(result[rows])
-        middle = float(np.median(result[rows]))
-        result -= middle - float(wrapped(np.array(middle)))
-    return result
+    result = np.unwrap(angle)
+    middle = float(np.median(result))
+    return result - (middle - float(wrapped(np.array(middle))))
 
 
 def around(angle: Float[np.ndarray, " frames"], middle: float) -> Float[np.ndarray, " frames"]:
@@ -191,7 +187,7 @@ def continuous(angles: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "fram
     first frame is taken as it is.
 
     Args:
-        angles: radians, as from `sequence_angles`; without NaN.
+        angles: radians, as from `sequence_angles`.
     """
     result = angles.copy()
     both = np.stack([angles, angles * (1.0, -1.0, 1.0) + np.pi], axis=1)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -444,3 +445,13 @@ def test_a_rest_pose_without_extent_is_refused() -> None:
         joint_angles(posed((tree, flat)))
     with pytest.raises(InputError, match="no width or no height"):
         joint_angles(posed((tree, np.zeros_like(rest))))
+
+
+def test_a_motion_without_frames_or_poses_is_refused() -> None:
+    with pytest.raises(InputError, match="person 0 has no frames"):
+        joint_angles(posed(skeleton(), frames=0))
+    motion = posed(skeleton(), frames=3)
+    rotations = motion.rotations.copy()
+    rotations[1] = np.nan
+    with pytest.raises(InputError, match="frames without a pose"):
+        joint_angles(replace(motion, rotations=rotations))
