@@ -67,7 +67,7 @@ def find_smpl_file(kind_name: str, gender: str, path: Path | None = None) -> Pat
         if not variable:
             raise InputError(
                 f"no {kind.title} model file: set the environment variable {MODELS_VARIABLE} to "
-                f"the folder of the body models, or name it by --body-models. "
+                f"the folder of the body models, or name it by --model-path. "
                 f"{_advice(kind, gender)}"
             )
         path = Path(variable)

@@ -255,6 +255,6 @@ def _kind_of(motion: BodyMotion) -> SmplKind:
     if kind is None or motion.tree.names != kind.tree.names:
         raise InputError(
             f"the motion of person {motion.person_id} is on the body model {motion.model!r}; "
-            f"SMPL parameters need one of {valid_choices(SMPL_KINDS)}: fit it with --body smplx"
+            f"SMPL parameters need one of {valid_choices(SMPL_KINDS)}: mocap fit --model smplx"
         )
     return kind

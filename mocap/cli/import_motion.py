@@ -43,8 +43,8 @@ class Import:
     """Of a BVH file: the length of its unit in metres, instead of --unit."""
     up: Annotated[Literal["x", "y", "z"] | None, option("{x,y,z}")] = None
     """Of a BVH file: its axis that points upwards. Default: the one along the legs at rest."""
-    body_models: Annotated[Path | None, option("FOLDER")] = None
-    """Of an NPZ file: folder of the SMPL models. Default: what MOCAP_BODY_MODELS names."""
+    model_path: Annotated[Path | None, option("PATH")] = None
+    """Of an NPZ file: file or folder of the SMPL models. Default: what MOCAP_BODY_MODELS names."""
     person: int = 0
     """Id which the person gets."""
     overwrite: bool = False
@@ -89,7 +89,7 @@ class Import:
                 person_id=self.person,
             )
         if kind == ".npz":
-            return read_amass(self.motion, models=self.body_models, person_id=self.person)
+            return read_amass(self.motion, models=self.model_path, person_id=self.person)
         raise InputError(
             f"{self.motion} ends in {kind or 'nothing'!r}; motions are imported from .bvh and .npz "
             f"files"

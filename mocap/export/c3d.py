@@ -19,8 +19,6 @@ _MASK_CAMERAS = 7
 _MOST_FRAMES = 65_535
 _RESIDUAL_STEP_M, _RESIDUAL_STEPS = 0.0005, 255
 """A residual is stored in one byte, as a number of such steps."""
-_MOST_LABELS = 255
-"""Values in one list of the format."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ def write_c3d(
     points = file["parameters"]["POINT"]
     points["RATE"]["value"] = [markers.rate_hz]
     points["UNITS"]["value"] = [options.unit]
-    _set_labels(file, markers.names)
+    points["LABELS"]["value"] = list(markers.names)
+    points["DESCRIPTIONS"]["value"] = ["" for _ in markers.names]
     file.add_parameter("POINT", "X_SCREEN", ["+X"])
     file.add_parameter("POINT", "Y_SCREEN", ["+Y" if options.up == "y" else "+Z"])
     file.add_parameter("MANUFACTURER", "COMPANY", ["mocap"])
@@ -111,14 +110,3 @@ def write_c3d(
     if markers.used.shape[1] > _MASK_CAMERAS:
         notes.append(f"the camera mask holds the first {_MASK_CAMERAS} cameras only")
     return tuple(notes)
-
-
-def _set_labels(file: object, names: tuple[str, ...]) -> None:
-    """Labels, in further lists where there are more than one list can hold."""
-    points = file["parameters"]["POINT"]  # type: ignore[index]
-    points["LABELS"]["value"] = list(names[:_MOST_LABELS])
-    points["DESCRIPTIONS"]["value"] = ["" for _ in names[:_MOST_LABELS]]
-    for number, start in enumerate(range(_MOST_LABELS, len(names), _MOST_LABELS), 2):
-        file.add_parameter(  # type: ignore[attr-defined]
-            "POINT", f"LABELS{number}", list(names[start : start + _MOST_LABELS])
-        )

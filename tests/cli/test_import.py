@@ -58,7 +58,7 @@ def test_an_amass_file_becomes_a_session(mocap, tmp_path: Path) -> None:
     )
     write_amass(motion, tmp_path / "m.npz")
     out = tmp_path / "s.h5"
-    answer = mocap("import", tmp_path / "m.npz", "--out", out, "--body-models", tmp_path)
+    answer = mocap("import", tmp_path / "m.npz", "--out", out, "--model-path", tmp_path)
     assert answer.code == 0, answer.err
     with Session(out) as session:
         hip = session.skeleton.index("left_hip")
