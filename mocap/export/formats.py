@@ -25,6 +25,7 @@ from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.markers import person_markers
 from mocap.export.mot import write_mot
 from mocap.export.openpose_json import OpenPoseOptions, write_openpose
+from mocap.export.opensim_ik import write_opensim_ik
 from mocap.export.retarget import RetargetOptions, write_retargeted
 from mocap.export.source import ExportSource, Written
 from mocap.export.tables import (
@@ -67,6 +68,15 @@ class GlbOptions:
 
 
 @dataclass(frozen=True)
+class MotOptions:
+    """How MOT files are made."""
+
+    model: Path | None = None
+    """An OpenSim model (.osim) whose markers are called as ours (see --trc.names): OpenSim solves
+    its coordinates for the markers. Without it they are the angles of the fitted body."""
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """Options of all formats."""
 
@@ -78,6 +88,8 @@ class ExportOptions:
     """TRC."""
     c3d: C3dOptions = field(default_factory=C3dOptions)
     """C3D."""
+    mot: MotOptions = field(default_factory=MotOptions)
+    """MOT."""
     tables: TableOptions = field(default_factory=TableOptions)
     """csv, parquet, npz."""
     openpose: OpenPoseOptions = field(default_factory=OpenPoseOptions)
@@ -208,7 +220,14 @@ def _amass(source: ExportSource, person_id: int, path: Path, options: ExportOpti
     return Written(path, f"person {person_id}: {len(motion)} frames", notes)
 
 
-def _mot(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:  # noqa: ARG001
+def _mot(source: ExportSource, person_id: int, path: Path, options: ExportOptions) -> Written:
+    if options.mot.model is not None:
+        trc = options.trc
+        markers = person_markers(source, person_id, trc.parts, trc.names)
+        # OpenSim's world is Y-up, metres, and takes no gaps.
+        how = replace(trc, up="y", unit="m", gaps="fill" if trc.gaps == "leave" else trc.gaps)
+        notes = write_opensim_ik(markers, options.mot.model, path, how)
+        return Written(path, f"person {person_id}", notes)
     motion = source.body(person_id)
     notes = write_mot(motion, path)
     return Written(path, f"person {person_id}: {len(motion)} frames", notes)
