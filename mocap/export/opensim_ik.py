@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def write_opensim_ik(
     return (f"by OpenSim on {model.name}: {fit}", *notes)
 
 
-def _run(job: dict[str, object], model: Path) -> int:
+def _run(job: Mapping[str, object], model: Path) -> int:
     """Runs OpenSim; returns the number of markers it used."""
     line = [sys.executable, "-c", _SCRIPT, json.dumps(job)]
     try:
