@@ -30,6 +30,9 @@ class _Drawn(Protocol):
 class Bodies:
     """The fitted bodies of a session.
 
+    Attributes:
+        has_sides: whether left and right are drawn in colours of their own, as bones are.
+
     Args:
         motions: one per person.
         path: file or folder of licensed body models, for surfaces of the SMPL family.
@@ -41,6 +44,7 @@ class Bodies:
 
     def __init__(self, motions: Sequence[BodyMotion], path: Path | None = None) -> None:
         self._motions = tuple(motions)
+        self.has_sides = not all(has_surface(motion) for motion in motions)
         ranks = {p: i for i, p in enumerate(sorted({m.person_id for m in motions}))}
         self._drawn: list[_Drawn] = []
         for motion in motions:

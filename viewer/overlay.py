@@ -79,12 +79,13 @@ class Overlay:
             return
         cv2.putText(self.picture, text, at, _bgr(colour), _font(), size_px, weight)
 
-    def caption(self, caption: Caption, *, pale: bool) -> None:
+    def caption(self, caption: Caption, *, pale: bool, sides: bool = True) -> None:
         """Writes title, state and the meaning of the colours at the bottom left.
 
         Args:
             caption: the text.
             pale: whether pale keypoints are drawn and need an explanation.
+            sides: whether left and right have colours of their own.
         """
         left, bottom = self._px(22), self._height - self._px(22)
         large, small = self._px(19), self._px(15)
@@ -97,7 +98,8 @@ class Overlay:
         below[:] = (0.15 * below + 0.85 * np.array(_bgr(BACKGROUND))).astype(np.uint8)
         self._write(title, (left, bottom - self._px(52)), TEXT, large, 600)
         self._write(state, (left, bottom - self._px(27)), TEXT, small, 400)
-        self._legend(left, bottom, pale)
+        if sides:
+            self._legend(left, bottom, pale)
 
     def _shortened(self, text: str, size_px: int, weight: int, room_px: int) -> str:
         if self._measure(text, size_px, weight)[0] < room_px:

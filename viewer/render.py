@@ -16,7 +16,7 @@ from mocap.errors import InputError, OutputError
 from mocap.files import check_output, write_atomically
 from mocap.offscreen import offscreen_visualizer
 from mocap.storage.session_reader import Session
-from viewer.bodies import Bodies, shadow_of
+from viewer.bodies import Bodies
 from viewer.feed import Feed, load_feed
 from viewer.options import ViewOptions, check_size
 from viewer.overlay import Overlay, caption_of, label_cameras, label_people
@@ -83,9 +83,6 @@ class Renderer(Closing):
             self._scene = Scene(self._visualizer, mesh, cameras, volume, 1.2 * options.supersample)
             self._scene.show("floor", options.floor)
             self._scene.show("cameras", options.cameras)
-            if bodies is not None:
-                self._scene.show("people", False)
-                self._flat = [self._scene.add_flat() for _ in range(2)]
             self._scene.look_from(large)
         except BaseException:
             self.close()
@@ -99,10 +96,7 @@ class Renderer(Closing):
         if self._bodies is None:
             self._scene.set_people(people)
         else:
-            mesh = self._bodies.mesh(int(self._feed.frames.number[frame]))
-            self._scene.set_flat(self._flat[0], mesh)
-            if self._options.floor:
-                self._scene.set_flat(self._flat[1], shadow_of(mesh))
+            self._scene.set_bodies(self._bodies.mesh(int(self._feed.frames.number[frame])))
         self._visualizer.poll_events()
         large = np.asarray(self._visualizer.capture_screen_float_buffer(True))
         small = cv2.resize(large, self._view.size, interpolation=cv2.INTER_AREA)
@@ -113,7 +107,9 @@ class Renderer(Closing):
                 label_cameras(overlay, self._view, self._names, self._label_points)
             label_people(overlay, self._view, people)
             caption = caption_of(self._title, self._feed, frame)
-            overlay.caption(caption, pale=bool(people.doubtful.any()))
+            pale = self._bodies is None and bool(people.doubtful.any())
+            sides = self._bodies is None or self._bodies.has_sides
+            overlay.caption(caption, pale=pale, sides=sides)
         return picture
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mocap.model import Camera
 from mocap.offscreen import import_open3d
+from viewer.bodies import shadow_of
 from viewer.colours import BACKGROUND, SHADOW, person_colours, shaded
 from viewer.feed import People
 from viewer.skeleton_mesh import SkeletonMesh
@@ -48,6 +49,7 @@ class Scene:
         self._shown: set[str] = set()
         self._look: tuple[Any, ...] | None = None
         self._colours = np.zeros((0, 3))
+        self._bodies: tuple[Any, Any] | None = None
         self._people = self._mesh(
             Mesh(
                 *skeleton_mesh.vertices(np.zeros((0, len(skeleton_mesh.skeleton), 3))),
@@ -133,6 +135,14 @@ class Scene:
             vertices[:, 2] = SHADOW_HEIGHT_M
             self._shadow.vertices = vector(vertices)
             self._visualizer.update_geometry(self._shadow)
+
+    def set_bodies(self, mesh: Mesh) -> None:
+        """Shows fitted bodies, with colours as they are to appear, instead of the skeletons."""
+        if self._bodies is None:
+            self.show("people", False)
+            self._bodies = (self.add_flat(), self.add_flat())
+        self.set_flat(self._bodies[0], mesh)
+        self.set_flat(self._bodies[1], shadow_of(mesh) if "floor" in self._shown else _ONE_TRIANGLE)
 
     def look_from(self, view: ViewPoint) -> None:
         """Moves the viewer."""

@@ -18,6 +18,7 @@ import numpy as np
 from mocap.errors import DependencyError
 from mocap.offscreen import RENDER_PACKAGES, import_open3d
 from mocap.storage.session_reader import Session
+from viewer.bodies import Bodies
 from viewer.controls import BINDINGS, WindowState, help_lines
 from viewer.feed import Feed, load_feed
 from viewer.hud import Glyphs, flat_mesh, items_of
@@ -73,6 +74,7 @@ def open_window(
     layer: str,
     size: tuple[int, int] = (1280, 720),
     view: ViewOptions | None = None,
+    bodies: Bodies | None = None,
     playing: bool = True,
     duration_s: float | None = None,
 ) -> None:
@@ -83,6 +85,7 @@ def open_window(
         layer: "raw" or "smooth", at first; a key changes it.
         size: width and height of the window in pixels, at first.
         view: what to draw and from where, at first; keys and mouse change it.
+        bodies: drawn instead of the keypoints.
         playing: whether playback runs at first.
         duration_s: closes the window by itself after this many seconds; None leaves it open.
 
@@ -95,7 +98,7 @@ def open_window(
     check_size(size)
     feed = load_feed(session, layer)
     require_display()
-    window = _Window(session, feed, size, options, playing)
+    window = _Window(session, feed, size, options, playing, bodies)
     try:
         window.run(duration_s)
     finally:
@@ -112,8 +115,10 @@ class _Window:
         size: tuple[int, int],
         options: ViewOptions,
         playing: bool,
+        bodies: Bodies | None = None,
     ) -> None:
         self._session = session
+        self._bodies = bodies
         self._feeds = {feed.layer: feed}
         self._options = options
         layers = session.layers or (feed.layer,)
@@ -185,7 +190,10 @@ class _Window:
         people = feed.people(frame, self._options.uncertain_above_m)
         if shown != self._drawn:
             self._drawn = shown
-            self._scene.set_people(people)
+            if self._bodies is None:
+                self._scene.set_people(people)
+            else:
+                self._scene.set_bodies(self._bodies.mesh(int(feed.frames.number[frame])))
         title = self._session.path.stem
         items = items_of(state, feed, people, self._session.rig, view, title)
         self._scene.set_flat(self._text, flat_mesh(items, self._glyphs, view))

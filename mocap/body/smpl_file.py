@@ -163,7 +163,7 @@ def _check(
         if same and other is not kind:
             raise InputError(
                 f"{path} holds {other.title} ({joints} joints, {vertices} vertices), not "
-                f"{kind.title}: choose --body {other.name}, or give the file of {kind.title}"
+                f"{kind.title}: choose --model {other.name}, or give the file of {kind.title}"
             )
     if missing:
         raise InputError(

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from mocap.cli.camera_pictures import CameraPictures
 from mocap.cli.options import SessionPath, option
-from mocap.cli.progress import progress_bar, say
+from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError
 from mocap.files import check_output
+from mocap.model.body_motion import BodyMotion
+from mocap.pipeline.body import BodyChoice, session_body
 from mocap.storage.session_reader import Session
 
 if TYPE_CHECKING:
-    from viewer import CameraPanel
+    from viewer import Bodies, CameraPanel
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class View:
     """Size of the pictures, in pixels. Default: 1280 720."""
     videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
     """The videos of the session: shown beside it, with the people drawn in."""
+    body: Annotated[str | None, option("NAME")] = None
+    """Draw fitted bodies instead of keypoints: skeleton, anny, smpl, smplh or smplx, as 'mocap fit'
+    left them, or else fitted now."""
+    gender: Literal["neutral", "male", "female"] = "neutral"
+    """Of the body model, where it must be fitted now."""
+    model_path: Annotated[Path | None, option("PATH")] = None
+    """File or folder of your licensed model files, for smpl, smplh and smplx."""
     overwrite: bool = False
     """Replace existing files."""
 
@@ -57,8 +66,9 @@ class View:
             for path in (self.render, self.snapshot):
                 if path is not None:
                     check_output(path, overwrite=self.overwrite)
+            bodies = self._bodies(session)
             if self.snapshot is not None:
-                with self._panel(session, layer) as panel:
+                with self._panel(session, layer, bodies) as panel:
                     viewer.render_snapshot(
                         session,
                         self.snapshot,
@@ -66,11 +76,12 @@ class View:
                         frame=self.frame,
                         size=self.size,
                         panel=panel,
+                        bodies=bodies,
                     )
                 say(str(self.snapshot))
             if self.render is not None:
                 with (
-                    self._panel(session, layer) as panel,
+                    self._panel(session, layer, bodies) as panel,
                     progress_bar("frames", len(session.frames)) as progress,
                 ):
                     viewer.render_video(
@@ -79,20 +90,50 @@ class View:
                         layer=layer,
                         size=self.size,
                         panel=panel,
+                        bodies=bodies,
                         progress=progress,
                     )
                 say(str(self.render))
             if self.render is None and self.snapshot is None:
-                viewer.open_window(session, layer=layer)
+                viewer.open_window(session, layer=layer, bodies=bodies)
         return 0
 
     @contextlib.contextmanager
-    def _panel(self, session: Session, layer: str) -> Generator[CameraPanel | None]:
+    def _panel(
+        self, session: Session, layer: str, bodies: Bodies | None
+    ) -> Generator[CameraPanel | None]:
         """What stands beside the 3D view, if anything."""
         if not self.videos:
             yield None
             return
         import viewer
 
-        with CameraPictures(session, self.videos) as pictures:
-            yield viewer.CameraPanel(session, layer, self.size[1], pictures.at)
+        height = self.size[1]
+        with (
+            CameraPictures(session, self.videos) as pictures,
+            viewer.CameraPanel(session, layer, height, pictures.at, bodies) as panel,
+        ):
+            yield panel
+
+    def _bodies(self, session: Session) -> Bodies | None:
+        """The bodies to draw, if any are asked for."""
+        if self.body is None:
+            return None
+        import viewer
+
+        choice = BodyChoice(self.body, self.gender, self.model_path, layer=self.layer)
+        people = session.motion(self.layer or session.best_layer).person_ids
+        motions: list[BodyMotion] = []
+        with progress_bar("people", len(people)) as progress:
+            for done, person_id in enumerate(people, start=1):
+                try:
+                    motions.append(session_body(session, person_id, choice))
+                except InputError as error:
+                    # One person seen too briefly does not keep the others from being shown.
+                    if len(people) == 1:
+                        raise
+                    say_error(str(error), "warning", "yellow")
+                progress(done, len(people))
+        if not motions:
+            raise InputError(f"no body in {self.session} to draw; the reasons are above")
+        return viewer.Bodies(motions, self.model_path)
