@@ -193,3 +193,40 @@ def test_picture_beside_the_videos(
     import cv2
 
     assert cv2.imread(str(picture)).shape[1] > 320
+
+
+def test_pictures_of_fitted_bodies(
+    mocap, session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    size = ["--size", "320", "240"]
+    pictures = []
+    for name in ("", "skeleton", "anny"):
+        path = tmp_path / f"view_{name}.png"
+        body = ["--body", name] if name else []
+        answer = mocap("view", session, "--snapshot", path, *body, *size)
+        assert answer.code == 0, answer.error()
+        pictures.append(cv2.imread(str(path)))
+    assert (pictures[0] != pictures[1]).any() and (pictures[1] != pictures[2]).any()
+    monkeypatch.delenv("MOCAP_BODY_MODELS", raising=False)
+    for name, words in (("smplx", "smpl-x.is.tue.mpg.de"), ("mannequin", "no body model")):
+        answer = mocap("view", session, "--snapshot", tmp_path / "no.png", "--body", name)
+        assert answer.code == 2
+        assert words in answer.error()
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_a_smpl_fit_from_the_command_line(mocap, session: Path, tmp_path: Path) -> None:
+    from body_stand_in import write_stand_in
+
+    path = write_stand_in(tmp_path / "models", "smplh", "female")
+    answer = mocap("fit", session, "--model", "smplh", "--model-path", tmp_path / "models")
+    assert answer.code == 2
+    assert "there is female: choose it by --gender" in answer.error()
+    wrong = mocap("fit", session, "--model", "smplx", "--model-path", path)
+    assert wrong.code == 2
+    assert "holds SMPL-H (52 joints, 6890 vertices), not SMPL-X" in wrong.error()
+    options = ["--model", "smplh", "--model-path", tmp_path / "models", "--gender", "female"]
+    fitted = mocap("fit", session, *options)
+    assert fitted.code == 0, fitted.error()
