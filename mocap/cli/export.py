@@ -15,7 +15,6 @@ from mocap.errors import InputError
 from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export, format_by_name
 from mocap.export.retarget import RetargetOptions
 from mocap.files import make_output_folder
-from mocap.pipeline.body import BodyChoice
 from mocap.storage.session_reader import Session
 
 
@@ -73,11 +72,6 @@ class Export:
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     """Options of the formats."""
 
-    def _choice(self) -> BodyChoice | None:
-        if self.model is None:
-            return None
-        return BodyChoice(self.model, self.gender, self.model_path, layer=self.layer)
-
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
         if not self.format:
@@ -89,7 +83,15 @@ class Export:
             format_by_name(name)
         options = replace(self.options, retarget=RetargetOptions(self.retarget, self.map))
         with Session(self.session) as session:
-            source = session_source(session, self.layer, self.people, self.frames, self._choice())
+            source = session_source(
+                session,
+                self.layer,
+                self.people,
+                self.frames,
+                self.model,
+                self.gender,
+                self.model_path,
+            )
             if not len(source.motion):
                 raise InputError(
                     f"{self.session} holds no 3D people for this choice; "

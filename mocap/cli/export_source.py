@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,7 +27,9 @@ def session_source(
     layer: Literal["raw", "smooth"] | None = None,
     people: Sequence[int] = (),
     frames: tuple[int, int] | None = None,
-    choice: BodyChoice | None = None,
+    model: str | None = None,
+    gender: str = "neutral",
+    model_path: Path | None = None,
 ) -> ExportSource:
     """The chosen part of a session; the session must stay open while it is exported.
 
@@ -35,7 +38,9 @@ def session_source(
         layer: of the 3D people; by default the smooth one if there is one.
         people: ids; none stands for all.
         frames: first and last frame number, both included; None for all.
-        choice: the body model; None for the one the session holds bodies of, or the skeleton.
+        model: the body model; None for the one the session holds bodies of, or the skeleton.
+        gender: of the body model, where a body must be fitted.
+        model_path: the user's own model files, for models that need them.
 
     Raises:
         InputError: there is no such person, or the session holds bodies of several models and
@@ -55,7 +60,8 @@ def session_source(
         return [each for each in session.frame_sets() if first <= each.number <= last]
 
     stored = list_bodies(session.path, session.created_utc)
-    chosen = choice or BodyChoice(_stored_model(session, stored, motion.person_ids), layer=layer)
+    name = model or _stored_model(session, stored, motion.person_ids)
+    chosen = BodyChoice(name, gender, model_path, layer=layer)
     known = dict.fromkeys((*BODY_MODELS, *(model for model, _ in stored)))
     if chosen.model not in known:
         raise InputError(f"no body model {chosen.model!r}; models are {valid_choices(known)}")

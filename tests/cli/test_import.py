@@ -106,3 +106,25 @@ def test_retargeting_from_the_command_line(mocap, walk: Path, tmp_path: Path) ->
     answer = mocap("export", session, "--format", "retarget", "--out", tmp_path / "b")
     assert answer.code == 2
     assert "--retarget TARGET.bvh" in answer.err
+
+
+def test_stored_bodies_are_exported_and_overtaken_ones_are_named(
+    mocap, walk: Path, tmp_path: Path
+) -> None:
+    session = tmp_path / "s.h5"
+    assert mocap("import", walk, "--out", session).code == 0
+    answer = mocap("export", session, "--format", "csv", "bvh", "--out", tmp_path / "a")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "a" / "bodies.csv").exists()
+    wrong = mocap("export", session, "--model", "robot", "--out", tmp_path / "b")
+    assert "no body model 'robot'; models are skeleton, anny, smpl" in wrong.error()
+    # Two sets of ids that the stored body knows nothing of.
+    assert mocap("tracks", session, "--rename", 0, 5).code == 0
+    assert mocap("tracks", session, "--rename", 5, 0).code == 0
+    answer = mocap("export", session, "--format", "csv", "--out", tmp_path / "c")
+    assert answer.code == 0
+    assert "the stored body of person 0 is of other ids" in answer.err
+    assert not (tmp_path / "c" / "bodies.csv").exists()
+    assert mocap("import", walk, "--out", session, "--overwrite").code == 0
+    answer = mocap("export", session, "--format", "csv", "--out", tmp_path / "d")
+    assert (tmp_path / "d" / "bodies.csv").exists()
