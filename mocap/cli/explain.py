@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from rich.markup import escape
 from rich.table import Table
@@ -12,14 +12,15 @@ from rich.table import Table
 from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import console, say
 from mocap.errors import InputError
-from mocap.model.config import TriangulationConfig
+from mocap.model.config import AssociationConfig, TriangulationConfig
+from mocap.pipeline.evidence import Evidence
 from mocap.pipeline.explain import (
-    Evidence,
     JointAccount,
     JointReason,
     explain_person,
     summary,
 )
+from mocap.pipeline.image_people import ImageReason, explain_image
 from mocap.storage.session_reader import Session
 
 
@@ -45,10 +46,12 @@ class Explain:
         """Runs the command and returns its exit code."""
         with Session(self.session) as session:
             evidence = evidence_of(session)
-        if not len(evidence.raw):
+        # One frame can be asked for all the same: it says why its 2D people are nobody's.
+        whole = self.frame is None or self.person is not None
+        if whole and not len(evidence.raw) and not evidence.bystander_ids:
             raise InputError(
                 f"{self.session} holds no 3D people; nobody was seen by two cameras, so check "
-                f"the synchronisation and the rig"
+                f"the synchronisation and the rig; --frame N says what was seen in a frame"
             )
         if self.frame is None:
             self._print_summary(evidence)
@@ -67,21 +70,35 @@ class Explain:
             names = body if self.joint is None else [self.joint]
             accounts = explain_person(evidence, self.frame, person_id, names)
             self._print_person(accounts)
+        if self.person is None:
+            self._print_others(evidence, self.frame)
         return 0
+
+    def _print_others(self, evidence: Evidence, frame: int) -> None:
+        """Prints what became of the 2D people who are none of the 3D people."""
+        others = [
+            one for one in explain_image(evidence, frame) if one.reason is not ImageReason.PERSON
+        ]
+        if others:
+            say("2D people who are none of these", "bold")
+        for one in others:
+            left, top, right, bottom = one.box_px
+            at = f" at x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f} px"
+            say(f"    {one.camera}: {one.words()}{at if left == left else ''}")
 
     def _print_person(self, accounts: list[JointAccount]) -> None:
         first = accounts[0]
         wanted = [a for a in accounts if self.joint is not None or not a.good]
         say(f"Frame {first.frame}, person {first.person_id}", "bold")
-        if first.reason is JointReason.PERSON_ABSENT and self.joint is None:
+        if first.absent and self.joint is None:
             wanted = wanted[:1]
         for account in wanted:
-            absent = account.reason is JointReason.PERSON_ABSENT and self.joint is None
+            absent = account.absent and self.joint is None
             say(account.sentence() if absent else f"{account.joint}: {account.sentence()}")
             for view in account.views:
                 say(f"    {view.camera}: {view.sentence()}")
         good = len(accounts) - len(wanted)
-        if self.joint is None and good and first.reason is not JointReason.PERSON_ABSENT:
+        if self.joint is None and good and not first.absent:
             say(f"{good} of {len(accounts)} joints of body and feet are measured well.")
 
     def _print_summary(self, evidence: Evidence) -> None:
@@ -116,18 +133,16 @@ def evidence_of(session: Session) -> Evidence:
         session.motion(session.best_layer),
         session.views(),
         session.frame_sets(),
-        _triangulation(stored.get("triangulation", {})),
-        _volume(stored),
+        _known(TriangulationConfig, stored.get("triangulation", {})),
+        _known(AssociationConfig, stored.get("association", {})),
+        session.bystanders(),
     )
 
 
-def _triangulation(stored: dict[str, Any]) -> TriangulationConfig:
+_Config = TypeVar("_Config", TriangulationConfig, AssociationConfig)
+
+
+def _known(kind: type[_Config], stored: dict[str, Any]) -> _Config:
     """The settings of the run, as far as this version knows them."""
-    known = {f.name for f in dataclasses.fields(TriangulationConfig)}
-    return TriangulationConfig(**{n: v for n, v in stored.items() if n in known})
-
-
-def _volume(stored: dict[str, Any]) -> tuple[list[float], list[float]] | None:
-    """The capture volume of the run, if it had one."""
-    volume = stored.get("tracking", {}).get("volume_m")
-    return (list(volume[0]), list(volume[1])) if volume else None
+    known = {f.name for f in dataclasses.fields(kind)}
+    return kind(**{n: v for n, v in stored.items() if n in known})

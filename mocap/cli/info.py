@@ -44,7 +44,7 @@ class Info:
                 )
             print_session(session)
             _print_bodies(session)
-            print_remarks(session.summary, self.session)
+            print_remarks(session.summary, self.session, session.motion("raw").person_ids)
             if self.config:
                 console.print_json(json.dumps(session.config))
                 console.print_json(json.dumps(session.software))

@@ -17,10 +17,12 @@ from mocap.cli.versions import software_versions
 from mocap.errors import WorkerError
 from mocap.model import FrameSet, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig, SmoothingConfig
+from mocap.pipeline.leads import LeadFinder
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.rig_health import RigHealth
 from mocap.pipeline.session_run import RunTiming, run_frames
 from mocap.pipeline.smooth import smooth_motion, warm_up_smoothing
+from mocap.pipeline.still_figures import StillFigure, still_figures
 from mocap.storage.session_reader import Session
 from mocap.storage.session_writer import SessionWriter
 
@@ -82,6 +84,7 @@ def record(
         if plan.smoothing.enabled:
             warm_up_smoothing()
     timing, health = RunTiming(), RigHealth(rig, skeleton)
+    leads = LeadFinder(rig, skeleton, plan.reconstruction.association)
     broken_off: WorkerError | None = None
     with (
         Interruption() as interruption,
@@ -104,7 +107,7 @@ def record(
                     total=total,
                     progress=progress,
                     stopped=interruption.requested,
-                    watch=health.watch,
+                    watchers=(health.watch, leads.watch),
                 )
         except WorkerError as error:
             broken_off = error
@@ -113,7 +116,7 @@ def record(
                 writer.close()
                 plan.out.unlink()
                 raise
-        smooth_s = _smooth(writer, plan)
+        smooth_s, still = _smooth(writer, plan)
         lost = {name: r.lost for name, r in reports.items() if r.lost is not None}
         summary = run_summary(
             timing,
@@ -122,6 +125,8 @@ def record(
             smooth_s,
             time.perf_counter() - started,
             health.events,
+            leads.leads,
+            still,
         )
         writer.finish(summary, interrupted=interruption.requested() or broken_off is not None)
     print_summary(plan.out, summary)
@@ -134,14 +139,17 @@ def record(
     return EXIT_CAMERA_LOST if lost else 0
 
 
-def _smooth(writer: SessionWriter, plan: RecordingPlan) -> float:
-    """Makes the smooth layer; returns the seconds it took."""
-    if not plan.smoothing.enabled or writer.frames < 2:
-        return 0.0
+def _smooth(writer: SessionWriter, plan: RecordingPlan) -> tuple[float, list[StillFigure]]:
+    """Makes the smooth layer, and looks for people who never move.
+
+    Returns:
+        The seconds it took, and those people.
+    """
     begun = time.perf_counter()
     writer.flush()
     with Session(plan.out) as session:
         raw, frames = session.motion("raw"), session.frames
-    if len(raw):
+    still = still_figures(raw)
+    if len(raw) and plan.smoothing.enabled and writer.frames > 1:
         writer.add_smooth(smooth_motion(raw, frames, plan.smoothing))
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, still

@@ -20,7 +20,7 @@ from capture.supervisor import CameraJob, CameraReport, Supervisor
 from capture.video import Pace
 from capture.video_probe import VideoInfo, probe_video
 from mocap.cli.options import option, required
-from mocap.cli.settings import check_settings
+from mocap.cli.settings import check_cast, check_settings
 from mocap.errors import InputError, OutputError, RigError
 from mocap.files import check_output
 from mocap.model import FrameSet, Rig, Skeleton
@@ -103,6 +103,7 @@ class Run:
             raise InputError(f"--max-wait-s is {self.max_wait_s:g}; it must be zero or positive")
         check_settings(self.reconstruction)
         check_settings(self.smoothing, "smoothing.")
+        check_cast(self.reconstruction)
         rig = load_rig(self.rig, units=self.units)
         all_names = rig.names
         if self.cameras:

@@ -7,6 +7,8 @@ import math
 from typing import Any
 
 from mocap.errors import InputError
+from mocap.model.config import ReconstructionConfig
+from mocap.pipeline.capture_volume import CaptureVolume
 
 _POSITIVE = frozenset(
     (
@@ -18,6 +20,7 @@ _POSITIVE = frozenset(
             "min_frames",
             "min_keypoints",
             "min_birth_keypoints",
+            "performers",
         ),
     )
 )
@@ -46,3 +49,12 @@ def check_settings(settings: Any, prefix: str = "") -> None:
                 raise InputError(f"--{option} is {value:g}; it must be {needed}")
             if setting.name in _SHARES and value > 1:
                 raise InputError(f"--{option} is {value:g}; it must lie between 0 and 1")
+
+
+def check_cast(config: ReconstructionConfig) -> None:
+    """Checks who is to be captured, before anything is opened.
+
+    Raises:
+        InputError: the capture volume is empty, or its numbers describe none.
+    """
+    CaptureVolume.of(config.volume, config.volume_corners)

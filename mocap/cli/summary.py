@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,18 @@ from rich.table import Table
 
 from capture.supervisor import CameraReport
 from mocap.cli.progress import console, say
+from mocap.model import SetAside
+from mocap.pipeline.leads import Lead
 from mocap.pipeline.metrics import limb_deviation_m, valid_share, view_share
 from mocap.pipeline.rig_health import RigEvent
 from mocap.pipeline.session_run import RunTiming
+from mocap.pipeline.still_figures import StillFigure
 from mocap.storage.session_reader import Session
 
 NOISY_CAMERA = 1.5
 """A camera noisier than this, against the quietest, is pointed out."""
+MAX_LISTED = 5
+"""So many people who are none of the session's are named one by one."""
 MUCH_REJECTED = 0.3
 """A camera of whose keypoints a larger share is rejected is pointed out."""
 
@@ -31,6 +36,8 @@ def run_summary(
     smooth_s: float,
     total_s: float,
     rig_events: Sequence[RigEvent] = (),
+    leads: Sequence[Lead] = (),
+    still: Sequence[StillFigure] = (),
 ) -> dict[str, Any]:
     """The summary that is stored in the session.
 
@@ -41,6 +48,8 @@ def run_summary(
         smooth_s: time spent on the smooth layer.
         total_s: time of the whole command.
         rig_events: cameras that were bumped, or whose clock drifted.
+        leads: people whom one view alone shows.
+        still: people who never move.
     """
     return {
         "total_s": total_s,
@@ -49,6 +58,8 @@ def run_summary(
         "workers": {name: asdict(report) for name, report in reports.items()},
         "camera_noise": dict(camera_noise),
         "rig_events": [event.as_json() for event in rig_events],
+        "leads": [lead.as_json() for lead in leads],
+        "still_figures": [figure.as_json() for figure in still],
     }
 
 
@@ -105,6 +116,23 @@ def print_session(session: Session) -> None:
         say(f"{count} correction{'s' if count > 1 else ''} of ids; 'mocap tracks' lists them.")
     if left_out:
         say(f"{len(left_out)} people seen in too few frames are in the raw layer only.")
+    _print_bystanders(session)
+
+
+def _print_bystanders(session: Session) -> None:
+    """Prints who was set aside, and why."""
+    rows = session.bystanders()
+    words = {
+        SetAside.OUTSIDE_VOLUME: "outside the capture volume",
+        SetAside.NOT_A_PERFORMER: "not one of the performers",
+    }
+    for reason, what in words.items():
+        ids = rows["person_id"][rows["reason"] == reason]
+        if not len(ids):
+            continue
+        each = [f"{i} ({(ids == i).sum()} frames)" for i in sorted(set(ids.tolist()))]
+        shown = ", ".join(each[:MAX_LISTED]) + (" ..." if len(each) > MAX_LISTED else "")
+        say(f"Set aside, {what}: {shown}")
 
 
 def _print_views(session: Session, body: tuple[int, ...]) -> None:
@@ -186,17 +214,35 @@ def _print_cameras(summary: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def print_remarks(summary: Mapping[str, Any], path: Path) -> None:
-    """Prints what went wrong with single cameras; nothing where all went well.
+def print_remarks(
+    summary: Mapping[str, Any], path: Path, people: Collection[int] | None = None
+) -> None:
+    """Prints what is to be looked at: cameras, people who never move, and leads.
 
     Args:
         summary: of the session.
         path: of the session, for the commands that help.
+        people: ids that are left after corrections; None for all.
     """
     for stored in summary.get("rig_events", ()):
         event = RigEvent.from_json(stored)
         say(f"{event.sentence()}; solve the rig again from then on:", "yellow")
         say(f"  {event.remedy(shlex.quote(str(path)))}")
+    for stored in summary.get("still_figures", ()):
+        figure = StillFigure.from_json(stored)
+        if people is not None and figure.person_id not in people:
+            continue
+        name = shlex.quote(str(path))
+        say(
+            f"{figure.sentence()} Leave it out: 'mocap tracks {name} --remove {figure.person_id}'",
+            "yellow",
+        )
+    leads = [Lead.from_json(stored) for stored in summary.get("leads", ())]
+    for lead in sorted(leads, key=lambda lead: -lead.frames)[:MAX_LISTED]:
+        say(lead.sentence())
+    if leads:
+        more = f"{len(leads) - MAX_LISTED} more leads; " if len(leads) > MAX_LISTED else ""
+        say(f"{more}one view alone does not say where in the room somebody is: 'mocap explain'")
     for name, report in summary.get("workers", {}).items():
         if report["restarts"]:
             say(f"camera {name}: its worker was started again ({report['errors'][0]})", "yellow")

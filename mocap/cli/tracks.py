@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import numpy as np
 from rich.table import Table
 
 import mocap
 from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import console, say
 from mocap.errors import InputError
+from mocap.model import Motion
 from mocap.pipeline.track_edits import check_edit, joins_by_signature, track_summaries, unused_id
 from mocap.storage.session_edits import TrackEdit, log_path, save_edits
 from mocap.storage.session_reader import Session
@@ -21,10 +25,10 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Tracks:
-    """List the people of a session, and merge, split, rename, swap or delete them.
+    """List the people of a session, and merge, split, rename, swap, pick or remove them.
 
     The session file is not changed: corrections are kept beside it, in SESSION.h5.edits.json, and
-    every command applies them. --undo takes back the last one.
+    every command applies them. --undo takes back what the last command did.
 
     Example: mocap tracks session.h5 --merge 0 3 --frames 120 400
     """
@@ -43,8 +47,10 @@ class Tracks:
     """A is to be called B; B must not be there in these frames."""
     swap: Annotated[Pair | None, option("A B")] = None
     """A and B were exchanged."""
-    delete: Annotated[int | None, option("A")] = None
-    """A is nobody, and is left out."""
+    remove: Annotated[tuple[int, ...], option("A [B ...]")] = ()
+    """These people are left out: they are nobody, or none of the performers."""
+    keep: Annotated[tuple[int, ...], option("A [B ...]")] = ()
+    """Only these people are kept; all others are left out."""
     join: bool = False
     """Find tracks which are one person who was lost in between, by bone lengths, and merge them."""
     pause_s: Annotated[float, option("SECONDS")] = 10.0
@@ -52,7 +58,7 @@ class Tracks:
     frames: Annotated[tuple[int, int] | None, option("LO HI")] = None
     """Correct only the frames between these two numbers, both included. Default: all."""
     undo: bool = False
-    """Take back the last correction."""
+    """Take back what the last command did."""
 
     def execute(self) -> int:
         """Runs the command and returns its exit code."""
@@ -65,8 +71,11 @@ class Tracks:
                 say("No two tracks are surely the same person.")
             created = session.created_utc
         if self.undo:
-            save_edits(self.session, created, edits[:-1])
-            say(f"taken back: {edits[-1].describe()}")
+            # Corrections of one command carry the same time.
+            step = [edit for edit in edits if edit.made_utc == edits[-1].made_utc]
+            save_edits(self.session, created, edits[: -len(step)])
+            for edit in step:
+                say(f"taken back: {edit.describe()}")
         elif made:
             save_edits(self.session, created, (*edits, *made))
             for edit in made:
@@ -80,7 +89,8 @@ class Tracks:
             "--split": self.split is not None,
             "--rename": self.rename is not None,
             "--swap": self.swap is not None,
-            "--delete": self.delete is not None,
+            "--remove": bool(self.remove),
+            "--keep": bool(self.keep),
             "--join": self.join,
             "--undo": self.undo,
         }
@@ -90,7 +100,7 @@ class Tracks:
         if (self.split is None) != (self.at is None):
             raise InputError("--split A goes with --at FRAME, the first frame of the new person")
         if self.frames is not None and (not given or given[0] in ("--split", "--join", "--undo")):
-            raise InputError("--frames goes with --merge, --rename, --swap or --delete")
+            raise InputError("--frames goes with --merge, --rename, --swap, --remove or --keep")
         if not 0 < self.pause_s < float("inf"):
             raise InputError(f"--pause-s is {self.pause_s:g}; it must be positive")
 
@@ -99,23 +109,44 @@ class Tracks:
         first, last = self.frames or (None, None)
         raw = session.motion("raw")
         if self.join:
-            joins = joins_by_signature(raw, self.pause_s)
-            return tuple(_signed(edit) for edit in joins)
+            return _signed(joins_by_signature(raw, self.pause_s))
+        if self.remove or self.keep:
+            return _signed(self._removals(raw))
         if self.merge is not None:
             edit = TrackEdit("merge", *self.merge, first, last)
         elif self.rename is not None:
             edit = TrackEdit("rename", *self.rename, first, last)
         elif self.swap is not None:
             edit = TrackEdit("swap", *self.swap, first, last)
-        elif self.delete is not None:
-            edit = TrackEdit("delete", self.delete, None, first, last)
         elif self.split is not None:
             new = unused_id(session.motion("raw", edited=False), session.edits)
             edit = TrackEdit("split", self.split, new, self.at)
         else:
             return ()
         check_edit(edit, raw)
-        return (_signed(edit),)
+        return _signed([edit])
+
+    def _removals(self, raw: Motion) -> builtins.list[TrackEdit]:
+        """Who is left out by --remove or --keep."""
+        first, last = self.frames or (None, None)
+        named = [
+            TrackEdit("delete", i, None, first, last)
+            for i in dict.fromkeys(self.remove or self.keep)
+        ]
+        for edit in named:
+            check_edit(edit, raw)
+        if self.remove:
+            return named
+        within = np.ones(len(raw), bool)
+        if self.frames is not None:
+            within = (raw.frame >= self.frames[0]) & (raw.frame <= self.frames[1])
+        others = sorted({int(i) for i in raw.person_id[within]} - set(self.keep))
+        if not others:
+            raise InputError(
+                f"there is nobody else than {', '.join(map(str, sorted(set(self.keep))))} in these "
+                f"frames; nothing is left out"
+            )
+        return [TrackEdit("delete", i, None, first, last) for i in others]
 
     def _print(self) -> None:
         with Session(self.session) as session:
@@ -136,13 +167,13 @@ class Tracks:
             for number, edit in enumerate(session.edits, 1):
                 say(f"correction {number}, {edit.made_utc[:19]}: {edit.describe()}")
             if session.edits:
-                say(f"They are in {log_path(self.session)}; --undo takes back the last one.")
+                say(f"They are in {log_path(self.session)}; --undo takes back the latest.")
 
 
-def _signed(edit: TrackEdit) -> TrackEdit:
-    by = f"mocap {mocap.__version__}"
-    return replace(
-        edit,
-        made_utc=datetime.datetime.now(datetime.UTC).isoformat(),
-        made_by=f"{by}, {edit.made_by}" if edit.made_by else by,
+def _signed(edits: Iterable[TrackEdit]) -> tuple[TrackEdit, ...]:
+    """Notes when and by what they were made: together, so they are taken back together."""
+    by, now = f"mocap {mocap.__version__}", datetime.datetime.now(datetime.UTC).isoformat()
+    return tuple(
+        replace(edit, made_utc=now, made_by=f"{by}, {edit.made_by}" if edit.made_by else by)
+        for edit in edits
     )

@@ -2,7 +2,15 @@
 
 from mocap.model.body_motion import BodyMotion, JointTree
 from mocap.model.camera import Camera, Intrinsics, LensModel, Rig, RigArrays, RigMetadata
-from mocap.model.motion import FrameTable, Keypoints3D, Motion, Person3D, ViewState
+from mocap.model.motion import (
+    Bystander,
+    FrameTable,
+    Keypoints3D,
+    Motion,
+    Person3D,
+    SetAside,
+    ViewState,
+)
 from mocap.model.observations import Detections, FrameSet, Observation
 from mocap.model.skeleton import Skeleton
 from mocap.model.skeletons import skeleton_by_name, skeleton_of_keypoints
@@ -10,6 +18,7 @@ from mocap.model.target import Target
 
 __all__ = [
     "BodyMotion",
+    "Bystander",
     "Camera",
     "Detections",
     "FrameSet",
@@ -24,6 +33,7 @@ __all__ = [
     "Rig",
     "RigArrays",
     "RigMetadata",
+    "SetAside",
     "Skeleton",
     "Target",
     "ViewState",

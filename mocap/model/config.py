@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+from tyro.conf import arg
 
 from mocap.arrays import Float
 from mocap.model.skeleton import Skeleton
@@ -137,6 +139,18 @@ class ReconstructionConfig:
     association: AssociationConfig = field(default_factory=AssociationConfig)
     triangulation: TriangulationConfig = field(default_factory=TriangulationConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    volume: Annotated[
+        tuple[float, ...], arg(metavar="X0 X1 Y0 Y1 [Z0 Z1]", help_behavior_hint="")
+    ] = ()
+    """Capture volume, metres of the world. People whose middle is outside are set aside as
+    bystanders. Default: everywhere."""
+    volume_corners: Annotated[
+        tuple[tuple[float, float], ...], arg(metavar="X Y X Y X Y ...", help_behavior_hint="")
+    ] = ()
+    """The same by the corners of an area, in order around it. With --volume both hold."""
+    performers: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """At most so many people at a time; those seen best and longest keep their places, and the
+    others are set aside as bystanders. Default: everybody."""
 
 
 @dataclass(frozen=True)

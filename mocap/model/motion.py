@@ -70,6 +70,32 @@ class Person3D:
     mirrored: tuple[bool, ...]
 
 
+class SetAside(IntEnum):
+    """Why somebody who was found is none of the people of a session."""
+
+    OUTSIDE_VOLUME = 1
+    """The middle of the body is outside the capture volume."""
+    NOT_A_PERFORMER = 2
+    """As many people as were asked for are seen better, or were there before."""
+
+
+@dataclass(frozen=True)
+class Bystander:
+    """Somebody who was found in 3D and set aside, at one instant.
+
+    Attributes:
+        person_id: the id; no person who is not set aside has the same at this instant.
+        reason: why.
+        middle_m: middle of the body, world, metres.
+        detection_index: per camera of the rig, which 2D person is this one; -1 for none.
+    """
+
+    person_id: int
+    reason: SetAside
+    middle_m: Float[np.ndarray, " 3"]
+    detection_index: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Motion:
     """All 3D people of a session (or of a part of it) as rows, one per person and frame.

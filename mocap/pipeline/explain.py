@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -16,13 +16,16 @@ import numpy as np
 from mocap.errors import InputError, valid_choices
 from mocap.geometry.kernels import world_rays
 from mocap.geometry.projection import project_points
-from mocap.model import Detections, FrameSet, Motion, Rig, Skeleton, ViewState
-from mocap.model.config import TriangulationConfig
+from mocap.model import FrameSet, Motion, Rig, SetAside, ViewState
+from mocap.pipeline.evidence import Evidence, detections_of
+from mocap.pipeline.image_people import explain_image
 from mocap.reconstruction.expectation import middle_of
 from mocap.reconstruction.person import camera_centers, keypoint_sigma_px
 
 POOR_SIGMA_M = 0.03
 """A joint whose standard deviation along its worst axis is larger is called poor."""
+PARALLEL_DEG = 8.0
+"""Rays that meet at a smaller angle are to blame when a joint is poor."""
 
 
 class ViewReason(StrEnum):
@@ -47,7 +50,8 @@ class JointReason(StrEnum):
     NOT_SEEN = "no view has it"
     PARALLEL = "rays too parallel"
     CONTRADICTION = "views contradict each other"
-    OUTSIDE_VOLUME = "outside the capture volume"
+    OUTSIDE_VOLUME = "person outside the capture volume"
+    NOT_A_PERFORMER = "person is not one of the performers"
     PERSON_ABSENT = "person not found in this frame"
 
 
@@ -57,7 +61,9 @@ REMEDY = {
     JointReason.PARALLEL: "move the cameras apart: these look from nearly the same direction",
     JointReason.CONTRADICTION: "check the calibration and the synchronisation ('mocap calibrate "
     "refine'), or add a camera that can decide",
-    JointReason.OUTSIDE_VOLUME: "enlarge the capture volume",
+    JointReason.OUTSIDE_VOLUME: "enlarge the capture volume (--volume)",
+    JointReason.NOT_A_PERFORMER: "ask for more people (--performers), or pick them afterwards with "
+    "'mocap tracks --keep'",
     JointReason.POOR: "add a camera whose line of sight crosses the others at a wide angle",
     JointReason.PERSON_ABSENT: "at least two cameras must see most of the body; 'mocap tracks' "
     "joins tracks of the same person",
@@ -77,6 +83,8 @@ class ViewAccount:
         sigmas: the same in standard deviations; NaN where there is none.
         people: 2D people in the image.
         mirrored: whether left and right of the 2D person were exchanged.
+        others: of each 2D person in the image, who it is or why it is nobody's; given where none
+            is this person.
     """
 
     camera: str
@@ -87,6 +95,7 @@ class ViewAccount:
     sigmas: float = float("nan")
     people: int = 0
     mirrored: bool = False
+    others: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """The account in words."""
@@ -104,6 +113,8 @@ class ViewAccount:
             ViewReason.OUTSIDE_IMAGE: "the joint is outside the image",
             ViewReason.NO_FRAME: "delivered no frame",
         }[self.reason]
+        if self.others:
+            words += ": " + "; ".join(self.others)
         return f"{words} (left and right exchanged)" if self.mirrored else words
 
 
@@ -138,6 +149,15 @@ class JointAccount:
     views: tuple[ViewAccount, ...]
 
     @property
+    def absent(self) -> bool:
+        """Whether the whole person is not among the people of the frame."""
+        return self.reason in (
+            JointReason.PERSON_ABSENT,
+            JointReason.OUTSIDE_VOLUME,
+            JointReason.NOT_A_PERFORMER,
+        )
+
+    @property
     def good(self) -> bool:
         """Whether there is nothing to explain."""
         return self.reason is JointReason.MEASURED
@@ -146,54 +166,13 @@ class JointAccount:
         """The account in words, without the cameras."""
         words = str(self.reason)
         if self.reason is JointReason.PARALLEL:
-            words += f": {self.angle_deg:.1f} degrees, needed {self.needed_deg:.1f}"
+            words += f": they meet at {self.angle_deg:.1f} degrees"
         if self.predicted:
             words += ", predicted from before and after"
         if np.isfinite(self.sigma_m):
             words += f", +- {1000 * self.sigma_m:.0f} mm"
         remedy = REMEDY.get(self.reason)
         return f"{words}; {remedy}" if remedy else words
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a session stores, as `explain_joint` needs it.
-
-    Attributes:
-        rig: the cameras.
-        skeleton: the keypoints.
-        raw: people as triangulated.
-        best: people of the best layer.
-        views: as `Session.views` gives them, row by row of `raw`.
-        frame_sets: the 2D people.
-        config: of the run.
-        volume_m: lowest and highest corner of the capture volume, if one was given.
-    """
-
-    rig: Rig
-    skeleton: Skeleton
-    raw: Motion
-    best: Motion
-    views: dict[str, np.ndarray]
-    frame_sets: Sequence[FrameSet]
-    config: TriangulationConfig
-    volume_m: tuple[Sequence[float], Sequence[float]] | None = None
-    _sets: dict[int, FrameSet] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_sets", {s.number: s for s in self.frame_sets})
-
-    def frame_set(self, frame: int) -> FrameSet:
-        """The 2D people of a frame.
-
-        Raises:
-            InputError: there is no such frame.
-        """
-        if frame not in self._sets:
-            numbers = sorted(self._sets)
-            span = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
-            raise InputError(f"no frame {frame} in this session; frames are {span}")
-        return self._sets[frame]
 
 
 def explain_joint(evidence: Evidence, frame: int, person_id: int, joint: str) -> JointAccount:
@@ -213,14 +192,16 @@ def explain_person(
     frame_set = evidence.frame_set(frame)
     names = evidence.skeleton.keypoints if joints is None else joints
     chosen = [evidence.skeleton.index(name) for name in names]
-    if person_id not in {*evidence.raw.person_ids, *evidence.best.person_ids}:
-        people = valid_choices(map(str, evidence.raw.person_ids))
+    known = {*evidence.raw.person_ids, *evidence.best.person_ids, *evidence.bystander_ids}
+    if person_id not in known:
+        people = valid_choices(map(str, sorted(known)))
         raise InputError(f"no person {person_id} in this session; the people are {people}")
     row = _row(evidence.raw, frame, person_id)
     shown = _row(evidence.best, frame, person_id)
+    others = _others(evidence, frame)
     if row is None:
-        return [_of_absent(evidence, frame_set, person_id, k, shown) for k in chosen]
-    seen = _Seen(evidence, frame_set, row)
+        return [_of_absent(evidence, frame_set, person_id, k, shown, others) for k in chosen]
+    seen = _Seen(evidence, frame_set, row, others)
     return [_of_present(evidence, seen, k, shown) for k in chosen]
 
 
@@ -253,8 +234,15 @@ def _row(motion: Motion, frame: int, person_id: int) -> int | None:
 class _Seen:
     """One row of the raw layer with its 2D keypoints, as the person's left and right are."""
 
-    def __init__(self, evidence: Evidence, frame_set: FrameSet, row: int) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        frame_set: FrameSet,
+        row: int,
+        others: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
         rig, skeleton = evidence.rig, evidence.skeleton
+        self.others = others or dict.fromkeys(rig.names, ())
         self.row, self.frame_set = row, frame_set
         cameras, k = len(rig), len(skeleton)
         self.detection = evidence.views["detection_index"][row]
@@ -262,7 +250,7 @@ class _Seen:
         self.pixels, self.confidence = np.full((cameras, k, 2), np.nan), np.zeros((cameras, k))
         mirror = np.array(skeleton.mirror)
         for c, name in enumerate(rig.names):
-            found = _detections(frame_set, name)
+            found = detections_of(frame_set, name)
             if found is None or not 0 <= self.detection[c] < len(found):
                 continue
             order = mirror if self.mirrored[c] else slice(None)
@@ -278,21 +266,37 @@ class _Seen:
         self.sigma_px = keypoint_sigma_px(middle, arrays, skeleton, evidence.config)
 
 
-def _detections(frame_set: FrameSet, camera: str) -> Detections | None:
-    observation = frame_set.observations.get(camera)
-    return None if observation is None else observation.detections
+def _others(evidence: Evidence, frame: int) -> dict[str, tuple[str, ...]]:
+    """Who the 2D people of each camera are, in words."""
+    words: dict[str, list[str]] = {name: [] for name in evidence.rig.names}
+    for one in explain_image(evidence, frame):
+        words[one.camera].append(one.words())
+    return {name: tuple(each) for name, each in words.items()}
 
 
 def _of_absent(
-    evidence: Evidence, frame_set: FrameSet, person_id: int, k: int, shown: int | None
+    evidence: Evidence,
+    frame_set: FrameSet,
+    person_id: int,
+    k: int,
+    shown: int | None,
+    others: dict[str, tuple[str, ...]],
 ) -> JointAccount:
     point = np.full(3, np.nan) if shown is None else evidence.best.points_m[shown, k]
-    views = tuple(_unmatched(evidence, frame_set, c, point) for c in range(len(evidence.rig)))
+    views = tuple(
+        _unmatched(evidence, frame_set, c, point, others[name])
+        for c, name in enumerate(evidence.rig.names)
+    )
+    reason = {
+        None: JointReason.PERSON_ABSENT,
+        SetAside.OUTSIDE_VOLUME: JointReason.OUTSIDE_VOLUME,
+        SetAside.NOT_A_PERFORMER: JointReason.NOT_A_PERFORMER,
+    }[evidence.set_aside(frame_set.number, person_id)]
     return JointAccount(
         frame_set.number,
         person_id,
         evidence.skeleton.keypoints[k],
-        JointReason.PERSON_ABSENT,
+        reason,
         bool(np.isfinite(point[0])),
         _sigma_m(evidence.best, shown, k),
         float("nan"),
@@ -301,16 +305,19 @@ def _of_absent(
     )
 
 
-def _unmatched(evidence: Evidence, frame_set: FrameSet, c: int, point: np.ndarray) -> ViewAccount:
-    """Account of a camera in which nobody belongs to the person."""
+def _unmatched(
+    evidence: Evidence, frame_set: FrameSet, c: int, point: np.ndarray, others: tuple[str, ...]
+) -> ViewAccount:
+    """Account of a camera in which nobody belongs to the person; `others` says who is in it."""
     camera = evidence.rig.names[c]
-    found = _detections(frame_set, camera)
+    found = detections_of(frame_set, camera)
     if found is None:
         return ViewAccount(camera, ViewReason.NO_FRAME)
     if np.isfinite(point[0]) and not _inside(evidence.rig, c, point):
         return ViewAccount(camera, ViewReason.OUTSIDE_IMAGE, people=len(found))
-    reason = ViewReason.UNMATCHED if len(found) else ViewReason.NOBODY
-    return ViewAccount(camera, reason, people=len(found))
+    if not len(found):
+        return ViewAccount(camera, ViewReason.NOBODY)
+    return ViewAccount(camera, ViewReason.UNMATCHED, people=len(found), others=others)
 
 
 def _inside(rig: Rig, c: int, point: np.ndarray) -> bool:
@@ -340,10 +347,12 @@ def _of_present(evidence: Evidence, seen: _Seen, k: int, shown: int | None) -> J
     predicted = not measured and bool(np.isfinite([point[0], raw.points_m[row, k, 0]]).any())
     if measured:
         reason = JointReason.MEASURED
+        used = [c for c in usable if views[c].reason is ViewReason.USED]
+        narrow = _widest_angle_deg(seen.rays[used, k]) < max(PARALLEL_DEG, config.min_angle_deg)
         if n_views == 1:
             reason = JointReason.ONE_VIEW
         elif sigma > POOR_SIGMA_M:
-            reason = JointReason.POOR
+            reason = JointReason.PARALLEL if narrow else JointReason.POOR
     elif not usable:
         reason = JointReason.NOT_SEEN
     elif len(usable) == 1:
@@ -352,10 +361,6 @@ def _of_present(evidence: Evidence, seen: _Seen, k: int, shown: int | None) -> J
         reason = JointReason.PARALLEL
     else:
         reason = JointReason.CONTRADICTION
-    if evidence.volume_m is not None and np.isfinite(point[0]):
-        low, high = np.asarray(evidence.volume_m[0]), np.asarray(evidence.volume_m[1])
-        if ((point < low) | (point > high)).any():
-            reason = JointReason.OUTSIDE_VOLUME
     return JointAccount(
         int(raw.frame[row]),
         int(raw.person_id[row]),
@@ -371,9 +376,9 @@ def _of_present(evidence: Evidence, seen: _Seen, k: int, shown: int | None) -> J
 
 def _of_view(evidence: Evidence, seen: _Seen, c: int, k: int, point: np.ndarray) -> ViewAccount:
     if seen.detection[c] < 0:
-        return _unmatched(evidence, seen.frame_set, c, point)
+        return _unmatched(evidence, seen.frame_set, c, point, seen.others[evidence.rig.names[c]])
     camera = evidence.rig.names[c]
-    found = _detections(seen.frame_set, camera)
+    found = detections_of(seen.frame_set, camera)
     confidence = float(seen.confidence[c, k])
     state = int(evidence.views["view_state"][seen.row, c, k])
     residual = float(evidence.views["residual_px"][seen.row, c, k])

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mocap.model import FrameSet, Keypoints3D, Person3D, Rig, Skeleton
+from mocap.model import Bystander, FrameSet, Keypoints3D, Person3D, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig
+from mocap.pipeline.admission import Admission
 from mocap.pipeline.frame_kernel import process_frame
 from mocap.pipeline.frame_state import (
     Result,
@@ -47,6 +48,9 @@ class Reconstructor:
         rig: the cameras.
         skeleton: the keypoints of the detections.
         config: all settings.
+
+    Raises:
+        InputError: the capture volume is empty, or the number of performers is not positive.
     """
 
     def __init__(self, rig: Rig, skeleton: Skeleton, config: ReconstructionConfig) -> None:
@@ -55,6 +59,8 @@ class Reconstructor:
         self._rig = rig_data(rig.arrays)
         self._skeleton = skeleton
         self._config = config
+        self._admission = Admission.of(config, skeleton)
+        self._bystanders: tuple[Bystander, ...] = ()
         self._body = body_data(skeleton, config)
         self._settings = settings_of(config, len(rig), skeleton)
         self._body_parts = np.array(skeleton.indices("body", "feet"))
@@ -73,6 +79,11 @@ class Reconstructor:
         return {
             name: float(scale) for name, scale in zip(self._names, self._noise.scale, strict=True)
         }
+
+    @property
+    def bystanders(self) -> tuple[Bystander, ...]:
+        """Who was found in the latest frame but set aside, ordered by id."""
+        return self._bystanders
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from their cache, ahead of the first frame."""
@@ -93,7 +104,9 @@ class Reconstructor:
 
         Returns:
             The people who are seen now, ordered by id. Somebody is found by at least two cameras,
-            and may be followed by one.
+            and may be followed by one. Whoever is outside the capture volume, or too many, is in
+            `bystanders` instead: he is followed like anybody else, so that his 2D people are not
+            taken for somebody's.
         """
         time_s = frame_set.time_ns * 1e-9
         elapsed_s = 0.0 if self._last_time_s is None else time_s - self._last_time_s
@@ -109,7 +122,11 @@ class Reconstructor:
             self._tracks.person_id[row] = self._identify(int(row), time_s)
         self._last_found_s[found] = time_s
         rows = found[np.argsort(self._tracks.person_id[found])]
-        return self._people(rows, seen, self._tracks, self._result, elapsed_s)
+        people = self._people(rows, seen, self._tracks, self._result, elapsed_s)
+        if self._admission is None:
+            return people
+        admitted, self._bystanders = self._admission.sort(time_s, people)
+        return admitted
 
     def _run(self, time_s: float, seen: _Seen2D, tracks: Tracks, result: Result) -> None:
         process_frame(

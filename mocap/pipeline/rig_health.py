@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mocap.geometry.projection import project_points, projection_jacobian
-from mocap.model import FrameSet, Person3D, Rig, Skeleton, ViewState
+from mocap.model import Bystander, FrameSet, Person3D, Rig, Skeleton, ViewState
 
 SAMPLE_S = 0.1
 BIN_S = 0.5
@@ -157,8 +157,13 @@ class RigHealth:
         """What happened so far, in order of time."""
         return tuple(sorted(self._events, key=lambda event: event.time_s))
 
-    def watch(self, frame_set: FrameSet, people: Sequence[Person3D]) -> None:
-        """Takes one frame with its people; frames come in order of time."""
+    def watch(
+        self, frame_set: FrameSet, people: Sequence[Person3D], _bystanders: Sequence[Bystander] = ()
+    ) -> None:
+        """Takes one frame with its people; frames come in order of time.
+
+        Bystanders do not count: they are seen worse.
+        """
         if len(self._rig) < 3:
             return
         time_s = frame_set.time_ns * 1e-9

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mocap.model import FrameSet, Observation, Person3D
+from mocap.model import Bystander, FrameSet, Observation, Person3D
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.sync import FrameSetAssembler
 
@@ -29,8 +29,13 @@ class ObservationFeed(Protocol):
 class FrameSink(Protocol):
     """Takes what a session consists of; `mocap.storage.SessionWriter` is one."""
 
-    def add_frame(self, frame_set: FrameSet, people: list[Person3D]) -> None:
-        """Takes one frame with its 3D people."""
+    def add_frame(
+        self,
+        frame_set: FrameSet,
+        people: Sequence[Person3D],
+        bystanders: Sequence[Bystander] = (),
+    ) -> None:
+        """Takes one frame with its 3D people, and with those who were set aside."""
         ...
 
     def add_late(self, observation: Observation) -> None:
@@ -44,6 +49,10 @@ class FrameSink(Protocol):
 
 Progress = Callable[[int, int | None], None]
 """Called with the number of frames done and, if known, of all frames."""
+
+
+Watcher = Callable[[FrameSet, Sequence[Person3D], Sequence[Bystander]], None]
+"""Is shown every frame with its people, and with those who were set aside."""
 
 
 @dataclass
@@ -96,7 +105,7 @@ def run_frames(
     total: int | None,
     progress: Progress,
     stopped: Callable[[], bool],
-    watch: Callable[[FrameSet, list[Person3D]], None] | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> None:
     """Reconstructs and stores every frame set; the one loop of live and offline runs.
 
@@ -108,7 +117,7 @@ def run_frames(
         total: number of frames to come, if known.
         progress: is told after every frame.
         stopped: ends the loop after the frame at hand.
-        watch: is shown every frame with its people.
+        watchers: are shown every frame with its people and bystanders.
     """
     started = mark = time.perf_counter()
     for frame_set in frame_sets:
@@ -119,9 +128,9 @@ def run_frames(
         people = reconstructor.process(frame_set)
         mark = time.perf_counter()
         timing.reconstruct_s += mark - now
-        sink.add_frame(frame_set, people)
-        if watch is not None:
-            watch(frame_set, people)
+        sink.add_frame(frame_set, people, reconstructor.bystanders)
+        for watcher in watchers:
+            watcher(frame_set, people, reconstructor.bystanders)
         timing.frames += 1
         timing.people += len(people)
         progress(timing.frames, total)

@@ -76,10 +76,19 @@ RAW = (
 
 SMOOTH = _PEOPLE
 
+BYSTANDERS = (
+    Column("frame", np.int64, (), "frame number"),
+    Column("person_id", np.int64, (), "id, of the same series as people's"),
+    Column("reason", np.uint8, (), "1 outside the capture volume, 2 more than the performers"),
+    Column("middle_m", np.float64, (3,), "middle of the body, world, metres"),
+    Column("detection_index", np.int32, ("C",), "which 2D person of the frame; -1 for none"),
+)
+
 FRAMES_TABLE = "frames"
 OBSERVATIONS_TABLE = "observations"
 RAW_TABLE = "people/raw"
 SMOOTH_TABLE = "people/smooth"
+BYSTANDERS_TABLE = "people/bystanders"
 SUMMARY_DATASET = "summary_json"
 STATUS_DATASET = "status"
 LAYERS = ("raw", "smooth")

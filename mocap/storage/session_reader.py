@@ -209,6 +209,21 @@ class Session(Closing):
         names = ("frame", "person_id", "view_state", "residual_px", "detection_index", "mirrored")
         return {name: data[name] for name in names}
 
+    def bystanders(self) -> dict[str, np.ndarray]:
+        """Who was found in 3D and set aside, with the user's corrections of person ids.
+
+        Returns:
+            `frame` (B), `person_id` (B), `reason` (B; see `SetAside`), `middle_m` (B, 3) and
+            `detection_index` (B, C), ordered by frame and id.
+        """
+        if layout.BYSTANDERS_TABLE not in self._file:
+            # A session of an earlier release.
+            return {
+                c.name: np.zeros((0, *c.row_shape(len(self.rig), len(self.skeleton))), c.dtype)
+                for c in layout.BYSTANDERS
+            }
+        return self._people(layout.BYSTANDERS_TABLE, layout.BYSTANDERS, edited=True)
+
     def frame_sets(self) -> list[FrameSet]:
         """The 2D observations, grouped as they were when the session was made."""
         tables = {

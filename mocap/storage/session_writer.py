@@ -20,7 +20,7 @@ import numpy as np
 from mocap.closing import Closing
 from mocap.errors import OutputError
 from mocap.files import check_output
-from mocap.model import FrameSet, Motion, Observation, Person3D, Rig, Skeleton
+from mocap.model import Bystander, FrameSet, Motion, Observation, Person3D, Rig, Skeleton
 from mocap.storage import hdf5, layout
 from mocap.storage.body_file import bodies_path
 from mocap.storage.rig_file import rig_to_toml
@@ -103,6 +103,7 @@ class SessionWriter(Closing):
             self._create_table(f"{layout.OBSERVATIONS_TABLE}/{name}", layout.OBSERVATIONS)
         self._create_table(layout.RAW_TABLE, layout.RAW)
         self._create_table(layout.SMOOTH_TABLE, layout.SMOOTH)
+        self._create_table(layout.BYSTANDERS_TABLE, layout.BYSTANDERS)
         file.create_dataset(layout.STATUS_DATASET, data=np.uint8(layout.STATUS_RECORDING))
         file.create_dataset(
             layout.SUMMARY_DATASET, (0,), np.uint8, maxshape=(None,), chunks=(4096,)
@@ -142,7 +143,12 @@ class SessionWriter(Closing):
             dataset.resize(start + len(values), axis=0)
             dataset[start:] = values
 
-    def add_frame(self, frame_set: FrameSet, people: Sequence[Person3D]) -> None:
+    def add_frame(
+        self,
+        frame_set: FrameSet,
+        people: Sequence[Person3D],
+        bystanders: Sequence[Bystander] = (),
+    ) -> None:
         """Appends one frame: its 2D observations, its 3D people, and the frame itself."""
         for observation in frame_set.observations.values():
             self._append_observation(observation, frame_set.number)
@@ -161,6 +167,17 @@ class SessionWriter(Closing):
                     "residual_px": [k.residual_px for k in keypoints],
                     "detection_index": [person.detection_index for person in people],
                     "mirrored": [person.mirrored for person in people],
+                },
+            )
+        if bystanders:
+            self._append(
+                layout.BYSTANDERS_TABLE,
+                {
+                    "frame": [frame_set.number] * len(bystanders),
+                    "person_id": [one.person_id for one in bystanders],
+                    "reason": [int(one.reason) for one in bystanders],
+                    "middle_m": [one.middle_m for one in bystanders],
+                    "detection_index": [one.detection_index for one in bystanders],
                 },
             )
         indices = [
@@ -221,6 +238,7 @@ class SessionWriter(Closing):
                 self._write(f"{layout.OBSERVATIONS_TABLE}/{name}", layout.OBSERVATIONS)
             self._write(layout.RAW_TABLE, layout.RAW)
             self._write(layout.SMOOTH_TABLE, layout.SMOOTH)
+            self._write(layout.BYSTANDERS_TABLE, layout.BYSTANDERS)
             # Frames come last: what stands in the frame table is complete in the others.
             self._write(layout.FRAMES_TABLE, layout.FRAMES)
             self._file.flush()

@@ -47,7 +47,10 @@ def test_corrections_are_listed_applied_and_taken_back(
     [
         (("--merge", 0, 5), "no person 5"),
         (("--split", 0), "--split A goes with --at FRAME"),
-        (("--delete", 0, "--undo"), "one correction at a time"),
+        (("--remove", 0, "--undo"), "one correction at a time"),
+        (("--remove", 4), "no person 4"),
+        (("--keep", 0), "nobody else than 0"),
+        (("--keep", 3), "no person 3"),
         (("--list", "--frames", 1, 2), "--frames goes with"),
         (("--join", "--pause-s", 0), "--pause-s is 0"),
     ],

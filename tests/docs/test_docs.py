@@ -37,11 +37,13 @@ def test_data_model_names_every_dataset_with_its_type() -> None:
         (layout.FRAMES_TABLE, layout.FRAMES),
         (f"{layout.OBSERVATIONS_TABLE}/<camera>", layout.OBSERVATIONS),
         (layout.RAW_TABLE, layout.RAW),
+        (layout.BYSTANDERS_TABLE, layout.BYSTANDERS),
     ):
         for column in columns:
             row = next((r for r in text.splitlines() if f"`{table}/{column.name}`" in r), None)
             assert row is not None, f"{table}/{column.name}"
-            first = {"frames": "F", "people/raw": "P"}.get(table, "N")
+            rows = {"frames": "F", "people/raw": "P", "people/bystanders": "B"}
+            first = rows.get(table, "N")
             shape = ", ".join([first, *map(str, column.shape)])
             assert f"| {shape} | {column.dtype.__name__} |" in row, row
     for column in layout.SMOOTH:
