@@ -32,6 +32,7 @@ from capture.detectors.plausibility import (
 )
 from capture.detectors.regions import Region
 from capture.frames import Frame
+from mocap.arrays import Float
 from mocap.errors import InputError
 from mocap.model import Detections, Skeleton
 from mocap.model.skeletons import BLAZEPOSE_WHOLEBODY, FACE_POINTS, hand_keypoints
@@ -43,6 +44,8 @@ _NOSE = 0
 _MIN_WRIST_VISIBILITY = 0.1
 _MIN_NOSE_VISIBILITY = 0.3
 _ROOM_TO_SEARCH = 1.6
+# The landmark network was trained with so much room around the body.
+_ROOM_AROUND = 1.25
 _LOOKS = 3
 _HOPELESS = 0.1
 # Of the trunk's length.
@@ -56,6 +59,7 @@ class MultiSettings:
     Attributes:
         detect_every: frames between two detections, which alternate between image and tiles.
         detect_lost_every: the same while somebody is missing who was there within `memory`.
+        suggested_every: frames between two looks at suggested regions.
         memory: frames for which somebody lost is looked for.
         min_detection: score of the detection network, in [0, 1].
         min_presence_new: of the landmark network, for somebody new.
@@ -65,6 +69,7 @@ class MultiSettings:
 
     detect_every: int = 3
     detect_lost_every: int = 2
+    suggested_every: int = 2
     memory: int = 30
     min_detection: float = 0.3
     min_presence_new: float = 0.9
@@ -87,6 +92,7 @@ class _Stream:
     lost_at: int | None = None
     lost_region: Region | None = None
     rounds: int = 0
+    suggested: list[Region] = field(default_factory=list)
 
 
 class MediaPipeMulti:
@@ -126,6 +132,12 @@ class MediaPipeMulti:
         """Finds the people in each frame; see `Detector.detect`."""
         return [self._detect(name, frame.image_rgb) for name, frame in frames]
 
+    def suggest(self, stream: str, regions: Float[np.ndarray, "regions 4"]) -> None:
+        """Says where people may be in the next frame; see `HintedDetector.suggest`."""
+        self._streams.setdefault(stream, _Stream()).suggested = [
+            Region(*(float(value) for value in row)).scaled(_ROOM_AROUND) for row in regions
+        ]
+
     def close(self) -> None:
         """Forgets all streams."""
         self._streams.clear()
@@ -140,6 +152,9 @@ class MediaPipeMulti:
             stream.lost_region = _left_over(before, stream.people)
         for part in self._parts_to_search(stream, size):
             self._add_new(stream, image, size, part)
+        if stream.frames % self._settings.suggested_every == 0:
+            self._add_suggested(stream, image, size)
+        stream.suggested = []
         stream.people = _single(stream.people)
         if stream.lost_at is not None and stream.frames - stream.lost_at > self._settings.memory:
             stream.lost_at = None
@@ -184,6 +199,16 @@ class MediaPipeMulti:
                 continue
             body = self._settled(image, candidate.region, size)
             if body is not None and is_well_seen(body, candidate.score):
+                stream.people.append(_Person(body))
+
+    def _add_suggested(self, stream: _Stream, image: np.ndarray, size: tuple[int, int]) -> None:
+        """Looks where other views say that somebody is."""
+        for region in stream.suggested:
+            if any(covers(p.body, region.centre_px, region.side_px) for p in stream.people):
+                continue
+            body = self._settled(image, region, size)
+            # It must be the person who was expected there, and not one who stands in front.
+            if body is not None and covers(body, region.centre_px, region.side_px):
                 stream.people.append(_Person(body))
 
     def _settled(self, image: np.ndarray, region: Region, size: tuple[int, int]) -> Body | None:
