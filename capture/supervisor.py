@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import IO
 
 from capture.detectors import detector_skeleton
+from capture.hints import HintSender
 from capture.transport import Receiver
 from capture.video import FrameMark, Pace
 from capture.worker import WorkerConfig
 from mocap.closing import Closing
 from mocap.errors import WorkerError
 from mocap.model import Observation
-from mocap.model.messages import Message, WorkerFailed, WorkerFinished, WorkerReady
+from mocap.model.messages import (
+    RegionHints,
+    WorkerFailed,
+    WorkerFinished,
+    WorkerMessage,
+    WorkerReady,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +34,7 @@ MIN_CAMERAS = 2
 _STOP_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
 _START_DELAY_NS = 50_000_000
+_HINTS_WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,17 @@ class CameraJob:
     camera: str
     video: Path
     end_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class HintPlan:
+    """That workers are told where to look; see `capture.hints`.
+
+    Attributes:
+        lag_ns: how old hints are, so that runs can be repeated; None to take the newest, at once.
+    """
+
+    lag_ns: int | None
 
 
 @dataclass
@@ -92,8 +111,9 @@ class _Running:
     process: subprocess.Popen[str]
     log: IO[str]
     heard_at: float
-    ready: bool = False
+    ready_at: float | None = None
     started: bool = False
+    heard_hints: bool = False
     finished: bool = False
     failed: WorkerFailed | None = None
 
@@ -150,6 +170,8 @@ class Supervisor(Closing):
         detector: name of the detector.
         pace: "fast" or "realtime".
         limits: when a worker is given up.
+        hints: how workers are told where to look, if they are; then `hint` is to be called for
+            every camera after every frame set.
 
     Attributes:
         reports: how each camera's worker fared so far.
@@ -165,6 +187,7 @@ class Supervisor(Closing):
         detector: str,
         pace: Pace,
         limits: WatchLimits | None = None,
+        hints: HintPlan | None = None,
     ) -> None:
         self.reports = {job.camera: CameraReport() for job in jobs}
         self._detector = detector
@@ -174,10 +197,14 @@ class Supervisor(Closing):
         self._origin_ns: int | None = 0 if pace == "fast" else None
         keypoints = len(detector_skeleton(detector))
         self._receiver = Receiver([job.camera for job in jobs], keypoints)
+        self._hint_plan = hints
+        self._hints: HintSender | None = None
         self._running: dict[str, _Running] = {}
         self._leaving: list[_Running] = []
         self._ended: set[str] = set()
         try:
+            if hints is not None:
+                self._hints = HintSender(self.reports, self._receiver.token)
             for job in jobs:
                 self._start(job)
         except BaseException:
@@ -196,6 +223,8 @@ class Supervisor(Closing):
             after_index=None if last is None else last.index,
             after_ns=0 if last is None else last.time_ns,
             end_ns=job.end_ns,
+            hint_address=None if self._hints is None else self._hints.addresses[job.camera],
+            hint_lag_ns=None if self._hint_plan is None else self._hint_plan.lag_ns,
         )
         log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         try:
@@ -255,11 +284,16 @@ class Supervisor(Closing):
         self._check_silence(cameras)
         return observations
 
+    def hint(self, hints: RegionHints) -> None:
+        """Tells a camera's worker where to look; without a `HintPlan` nothing happens."""
+        if self._hints is not None and hints.camera not in self._ended:
+            self._hints.send(hints)
+
     def ended(self) -> list[str]:
         """Cameras from which nothing more will come."""
         return list(self._ended)
 
-    def _take(self, messages: list[tuple[str, Message]]) -> list[Observation]:
+    def _take(self, messages: list[tuple[str, WorkerMessage]]) -> list[Observation]:
         observations: list[Observation] = []
         for name, message in messages:
             report, running = self.reports[name], self._running.get(name)
@@ -274,7 +308,7 @@ class Supervisor(Closing):
                 report.frames += 1
                 observations.append(message)
             elif isinstance(message, WorkerReady):
-                running.ready = True
+                running.ready_at = time.monotonic()
                 report.startup_s = message.startup_s
             elif isinstance(message, WorkerFinished):
                 running.finished = True
@@ -287,21 +321,31 @@ class Supervisor(Closing):
 
     def _give_start(self) -> None:
         """Lets workers begin: in step at the pace "realtime", else each as soon as it can."""
-        if self._origin_ns is None and all(r.ready for r in self._running.values()):
+        ready = [r for r in self._running.values() if self._may_start(r)]
+        if self._origin_ns is None and len(ready) == len(self._running):
             self._origin_ns = time.monotonic_ns() + _START_DELAY_NS
         if self._origin_ns is None:
             return
-        for running in self._running.values():
-            if running.ready and not running.started:
+        for running in ready:
+            if not running.started:
                 running.started = True
                 running.heard_at = time.monotonic()
                 running.tell(f"start {self._origin_ns}")
+
+    def _may_start(self, running: _Running) -> bool:
+        """Whether a worker is ready, and hears hints if it is to be told any."""
+        if running.ready_at is None:
+            return False
+        if running.started or running.heard_hints or self._hints is None:
+            return True
+        running.heard_hints = self._hints.open(running.job.camera)
+        return running.heard_hints or time.monotonic() - running.ready_at > _HINTS_WAIT_S
 
     def _check_silence(self, cameras: list[str]) -> None:
         now = time.monotonic()
         limits = self._limits
         for name, running in self._running.items():
-            if name not in cameras or (running.ready and not running.started):
+            if name not in cameras or (running.ready_at is not None and not running.started):
                 # Nobody listens to it at the moment, or it has nothing to say yet.
                 running.heard_at = now
                 continue
@@ -353,4 +397,6 @@ class Supervisor(Closing):
             running.release()
         self._leaving.clear()
         self._running.clear()
+        if self._hints is not None:
+            self._hints.close()
         self._receiver.close()

@@ -21,7 +21,7 @@ import zmq
 from mocap.closing import Closing
 from mocap.errors import MessageError, WorkerError
 from mocap.model import Observation
-from mocap.model.messages import Message, decode, encode
+from mocap.model.messages import RegionHints, WorkerMessage, decode, encode
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,62 @@ QUEUE_MESSAGES = 32
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _LINGER_MS = 2000
 _MAX_SOCKET_PATH = 90
+
+
+class LocalSockets(Closing):
+    """One socket per camera that only this user's processes can reach.
+
+    Args:
+        kind: type of the sockets, as ZeroMQ numbers them.
+        cameras: their names.
+        limit: the option that bounds the queue, as ZeroMQ numbers it.
+        messages: the bound.
+
+    Attributes:
+        addresses: of each camera's socket.
+
+    Raises:
+        WorkerError: the sockets cannot be made.
+    """
+
+    def __init__(self, kind: int, cameras: Iterable[str], limit: int, messages: int) -> None:
+        self._context = zmq.Context()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self.addresses: dict[str, str] = {}
+        try:
+            if sys.platform != "win32":
+                self._folder = tempfile.TemporaryDirectory(prefix="mocap-")
+            for i, name in enumerate(cameras):
+                socket = self._context.socket(kind)
+                self._sockets[name] = socket
+                socket.setsockopt(limit, messages)
+                socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+                socket.setsockopt(zmq.LINGER, 0)
+                self.addresses[name] = self._bind(socket, i)
+        except (zmq.ZMQError, OSError) as error:
+            self.close()
+            raise WorkerError(
+                f"cannot open a local socket ({error}); set TMPDIR to a folder of your own"
+            ) from error
+
+    def _bind(self, socket: zmq.Socket[bytes], number: int) -> str:
+        file = None if self._folder is None else Path(self._folder.name) / str(number)
+        if file is not None and len(str(file).encode()) <= _MAX_SOCKET_PATH:
+            socket.bind(f"ipc://{file}")
+            return f"ipc://{file}"
+        return f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def __getitem__(self, camera: str) -> zmq.Socket[bytes]:
+        return self._sockets[camera]
+
+    def close(self) -> None:
+        """Closes the sockets and removes their folder."""
+        for socket in self._sockets.values():
+            socket.close(0)
+        self._context.term()
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 class Receiver(Closing):
@@ -48,41 +104,14 @@ class Receiver(Closing):
     """
 
     def __init__(self, cameras: Iterable[str], keypoints: int) -> None:
+        names = list(cameras)
         self.token = secrets.token_hex(16)
-        self.dropped: dict[str, int] = {}
-        self._context = zmq.Context()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
-        self.addresses: dict[str, str] = {}
+        self.dropped: dict[str, int] = dict.fromkeys(names, 0)
         self._keypoints = keypoints
-        try:
-            if sys.platform != "win32":
-                self._folder = tempfile.TemporaryDirectory(prefix="mocap-")
-            for i, name in enumerate(cameras):
-                self._open(name, i)
-        except (zmq.ZMQError, OSError) as error:
-            self.close()
-            raise WorkerError(
-                f"cannot open a local socket ({error}); set TMPDIR to a folder of your own"
-            ) from error
+        self._sockets = LocalSockets(zmq.PULL, names, zmq.RCVHWM, QUEUE_MESSAGES)
+        self.addresses = self._sockets.addresses
 
-    def _open(self, camera: str, number: int) -> None:
-        socket = self._context.socket(zmq.PULL)
-        self._sockets[camera] = socket
-        self.dropped[camera] = 0
-        socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
-        socket.setsockopt(zmq.LINGER, 0)
-        file = None if self._folder is None else Path(self._folder.name) / str(number)
-        if file is not None and len(str(file).encode()) <= _MAX_SOCKET_PATH:
-            address = f"ipc://{file}"
-            socket.bind(address)
-        else:
-            port = socket.bind_to_random_port("tcp://127.0.0.1")
-            address = f"tcp://127.0.0.1:{port}"
-        self.addresses[camera] = address
-
-    def receive(self, cameras: Iterable[str], timeout_s: float) -> list[tuple[str, Message]]:
+    def receive(self, cameras: Iterable[str], timeout_s: float) -> list[tuple[str, WorkerMessage]]:
         """Waits for messages of the given cameras, and returns all that are there.
 
         Messages which are malformed, foreign, or speak for another camera are counted in
@@ -93,7 +122,7 @@ class Receiver(Closing):
         for name in cameras:
             poller.register(self._sockets[name], zmq.POLLIN)
             names[self._sockets[name]] = name
-        messages: list[tuple[str, Message]] = []
+        messages: list[tuple[str, WorkerMessage]] = []
         for socket, _ in poller.poll(max(0, int(timeout_s * 1000))):
             name = names[socket]  # type: ignore[index]
             for _ in range(QUEUE_MESSAGES):
@@ -106,9 +135,11 @@ class Receiver(Closing):
                     messages.append((name, message))
         return messages
 
-    def _accept(self, camera: str, frames: list[bytes]) -> Message | None:
+    def _accept(self, camera: str, frames: list[bytes]) -> WorkerMessage | None:
         try:
             message = decode(frames, self.token)
+            if isinstance(message, RegionHints):
+                raise MessageError("a message of a kind that only the centre sends")
             if message.camera != camera:
                 raise MessageError(f"a message that speaks for camera {message.camera!r}")
             if isinstance(message, Observation):
@@ -126,11 +157,7 @@ class Receiver(Closing):
 
     def close(self) -> None:
         """Closes the sockets and removes their folder."""
-        for socket in self._sockets.values():
-            socket.close(0)
-        self._context.term()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._sockets.close()
 
 
 class Sender:
@@ -149,7 +176,7 @@ class Sender:
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self._socket.connect(address)
 
-    def send(self, message: Message, timeout_s: float) -> bool:
+    def send(self, message: WorkerMessage, timeout_s: float) -> bool:
         """Sends a message, waiting for room in the queue.
 
         Returns:

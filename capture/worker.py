@@ -21,13 +21,14 @@ from dataclasses import asdict, dataclass
 from io import FileIO, RawIOBase
 from pathlib import Path
 
-from capture.detectors import Detector, make_detector
+from capture.detectors import Detector, HintedDetector, make_detector
 from capture.frames import Frame, FrameSource
+from capture.hints import HintReceiver
 from capture.transport import Sender
 from capture.video import FrameMark, Pace, VideoSource
 from mocap.errors import DependencyError, InputError, MocapError, WorkerError
 from mocap.model import Detections, Observation
-from mocap.model.messages import Message, WorkerFailed, WorkerFinished, WorkerReady
+from mocap.model.messages import WorkerFailed, WorkerFinished, WorkerMessage, WorkerReady
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class WorkerConfig:
             start.
         after_ns: its time.
         end_ns: send only frames before this time; None for all.
+        hint_address: where hints come from; None for no hints.
+        hint_lag_ns: how old hints are; None to take the newest, at once.
     """
 
     camera: str
@@ -62,6 +65,8 @@ class WorkerConfig:
     after_index: int | None
     after_ns: int
     end_ns: int | None
+    hint_address: str | None = None
+    hint_lag_ns: int | None = None
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -112,15 +117,22 @@ class Worker:
         detector: finds the people.
         sender: takes the messages.
         stop: ends the worker when set.
+        hints: says where to look, if the detector takes that; None for no hints.
     """
 
     def __init__(
-        self, camera: str, detector: Detector, sender: Sender, stop: threading.Event
+        self,
+        camera: str,
+        detector: Detector,
+        sender: Sender,
+        stop: threading.Event,
+        hints: HintReceiver | None = None,
     ) -> None:
         self._camera = camera
         self._detector = detector
         self._sender = sender
         self._stop = stop
+        self._hints = hints
 
     def run(self, source: FrameSource) -> bool:
         """Runs to the end of a source.
@@ -137,6 +149,11 @@ class Worker:
         for frame in source:
             now = time.perf_counter()
             decode_s += now - mark
+            if self._hints is not None and isinstance(self._detector, HintedDetector):
+                self._detector.suggest(self._camera, self._hints.for_frame(frame.time_ns))
+                waited = time.perf_counter()
+                send_s += waited - now
+                now = waited
             detections = self._detect(frame)
             mark = time.perf_counter()
             detect_s += mark - now
@@ -164,7 +181,7 @@ class Worker:
             )
         return found[0]
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: WorkerMessage) -> bool:
         """Sends a message, waiting for room for as long as it takes.
 
         Returns:
@@ -214,11 +231,16 @@ def _work(config: WorkerConfig, orders: Orders, sender: Sender, started: float) 
     if config.after_index is not None:
         after = FrameMark(config.after_index, config.after_ns)
     source = VideoSource(Path(config.video), config.pace, after=after, end_ns=config.end_ns)
+    hints: HintReceiver | None = None
+    if config.hint_address is not None:
+        hints = HintReceiver(
+            config.camera, config.hint_address, config.token, config.hint_lag_ns, orders.stop
+        )
     try:
         detector = make_detector(config.detector)
         try:
             detector.prepare(config.camera, source.size)
-            worker = Worker(config.camera, detector, sender, orders.stop)
+            worker = Worker(config.camera, detector, sender, orders.stop, hints)
             worker.send(WorkerReady(config.camera, time.perf_counter() - started))
             source.start_at(orders.wait_for_start())
             return 0 if worker.run(source) else EXIT_STOPPED
@@ -226,6 +248,8 @@ def _work(config: WorkerConfig, orders: Orders, sender: Sender, started: float) 
             detector.close()
     finally:
         source.close()
+        if hints is not None:
+            hints.close()
 
 
 if __name__ == "__main__":

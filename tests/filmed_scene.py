@@ -6,6 +6,7 @@ The videos show nothing of the person; `scripted_detector` delivers the keypoint
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Scene:
         path = self.folder / "script.json"
         path.write_text(json.dumps({"keypoints": "people.npz", "cameras": cameras or {}}))
         monkeypatch.setenv(SCRIPT_VARIABLE, str(path))
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
     def video(self, camera: str) -> Path:
         """The video of a camera."""

@@ -27,6 +27,7 @@ from mocap.model.skeletons import COCO_17
 
 SCRIPT_VARIABLE = "MOCAP_TEST_SCRIPT"
 NAME = "scripted_detector:ScriptedDetector"
+HINTED = "scripted_detector:HintedDetector"
 
 
 class ScriptedDetector:
@@ -77,6 +78,28 @@ class ScriptedDetector:
 
     def close(self) -> None:
         pass
+
+
+class HintedDetector(ScriptedDetector):
+    """Sees in a camera that the script calls "blind" only what it was told of in this frame.
+
+    The score is the sum of what it was told, so that different hints give different sessions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._regions: dict[str, np.ndarray] = {}
+
+    def suggest(self, stream: str, regions: np.ndarray) -> None:
+        self._regions[stream] = regions
+
+    def _detect(self, stream: str, frame: Frame) -> Detections:
+        found = super()._detect(stream, frame)
+        regions = self._regions.pop(stream, np.zeros((0, 4)))
+        if self._script["cameras"].get(stream, {}).get("blind") and not len(regions):
+            return Detections.empty(len(self.skeleton))
+        score = np.full(len(found), float(np.asarray(regions, np.float64).sum()))
+        return Detections(found.keypoints_px, found.confidence, score)
 
 
 class WithoutSkeleton:

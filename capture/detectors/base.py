@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from capture.frames import Frame
+from mocap.arrays import Float
 from mocap.model import Detections, Skeleton
 
 
@@ -44,4 +47,22 @@ class Detector(Protocol):
 
     def close(self) -> None:
         """Releases models and devices."""
+        ...
+
+
+@runtime_checkable
+class HintedDetector(Protocol):
+    """A detector that can also be told where to look; see `mocap.model.messages.RegionHints`."""
+
+    def suggest(self, stream: str, regions: Float[np.ndarray, "regions 4"]) -> None:
+        """Says where people may be in the next frame of a stream.
+
+        They are people whom other views show, and this one did not show lately. There may be
+        nobody: they may be hidden.
+
+        Args:
+            stream: name of the stream (camera).
+            regions: x and y of the middle of the hips and the side of the square around the body,
+                in pixels, and the angle of the body against upright, clockwise, in radians.
+        """
         ...

@@ -77,3 +77,15 @@ def detector_skeleton(name: str) -> Skeleton:
             f"attribute 'skeleton' that is a mocap.model.Skeleton"
         )
     return skeleton
+
+
+def takes_hints(name: str) -> bool:
+    """Whether a detector can be told where to look, without making it.
+
+    Args:
+        name: a short name, or module:Class.
+
+    Raises:
+        InputError: there is no detector of this name.
+    """
+    return callable(getattr(_lookup(name), "suggest", None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from mocap.model.config import ReconstructionConfig, SmoothingConfig
 from mocap.pipeline.leads import LeadFinder
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.rig_health import RigHealth
-from mocap.pipeline.session_run import RunTiming, run_frames
+from mocap.pipeline.session_run import RunTiming, Watcher, run_frames
 from mocap.pipeline.smooth import smooth_motion, warm_up_smoothing
 from mocap.pipeline.still_figures import StillFigure, still_figures
 from mocap.storage.session_reader import Session
@@ -60,6 +60,7 @@ def record(
     total: int,
     reports: dict[str, CameraReport],
     started: float,
+    watchers: Sequence[Watcher] = (),
 ) -> int:
     """Reconstructs, writes and smooths, and prints what came out.
 
@@ -71,6 +72,7 @@ def record(
         total: how many there will be.
         reports: of the camera workers, filled in while they run.
         started: when the command began, on `time.perf_counter`.
+        watchers: are shown every frame as well.
 
     Returns:
         The exit code.
@@ -107,7 +109,7 @@ def record(
                     total=total,
                     progress=progress,
                     stopped=interruption.requested,
-                    watchers=(health.watch, leads.watch),
+                    watchers=(*watchers, health.watch, leads.watch),
                 )
         except WorkerError as error:
             broken_off = error

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from calibration.image_size import fit_camera_to_image_size
-from capture.detectors import DEFAULT_DETECTOR, detector_skeleton
+from capture.detectors import DEFAULT_DETECTOR, detector_skeleton, takes_hints
+from capture.hints import LAG_FRAMES
 from capture.rig_videos import LengthRule, check_videos_known, common_end_s, find_videos
-from capture.supervisor import CameraJob, CameraReport, Supervisor
+from capture.supervisor import CameraJob, CameraReport, HintPlan, Supervisor
 from capture.video import Pace
 from capture.video_probe import VideoInfo, probe_video
+from mocap.cli.hinting import hint_watcher
 from mocap.cli.options import option, required
 from mocap.cli.settings import check_cast, check_settings
 from mocap.errors import InputError, OutputError, RigError
@@ -31,7 +33,7 @@ from mocap.storage.rig_file import load_rig
 
 if TYPE_CHECKING:
     from mocap.cli.record import FrameStream
-    from mocap.pipeline.session_run import RunTiming
+    from mocap.pipeline.session_run import RunTiming, Watcher
     from mocap.storage.session_writer import SessionWriter
 
 _log = logging.getLogger(__name__)
@@ -81,6 +83,9 @@ class Run:
     """fast: every frame, as quickly as possible. realtime: as if the videos were live cameras."""
     max_wait_s: float = 0.25
     """At the pace realtime: how long a late camera is waited for, in seconds."""
+    hints: bool = True
+    """Tell the detector in which places of an image the known 3D people should be, so that small,
+    rear and partly hidden people are found. Detectors that cannot look there do without."""
     overwrite: bool = False
     """Replace an existing session."""
     reconstruction: Annotated[ReconstructionConfig, tyro.conf.arg(name="")] = field(
@@ -155,7 +160,9 @@ class Run:
         rate_hz = max(info.rate_hz for info in infos.values())
         ends_s = end_s if end_s is not None else max(i.end_s for i in infos.values())
         total = min(max(i.frames for i in infos.values()), math.ceil(ends_s * rate_hz))
-        with Supervisor(jobs, self.detector, self.pace) as supervisor:
+        hints = self._hint_plan(infos)
+        with Supervisor(jobs, self.detector, self.pace, hints=hints) as supervisor:
+            watchers = [] if hints is None else [hint_watcher(rig, skeleton, supervisor, hints)]
 
             def frames(
                 writer: SessionWriter, timing: RunTiming, stopped: Callable[[], bool]
@@ -169,7 +176,14 @@ class Run:
                 )
                 return assemble(supervisor, assembler, writer, timing, stopped)
 
-            return self._record(rig, skeleton, frames, total, supervisor.reports, started)
+            return self._record(rig, skeleton, frames, total, supervisor.reports, started, watchers)
+
+    def _hint_plan(self, infos: Mapping[str, VideoInfo]) -> HintPlan | None:
+        if not self.hints or not takes_hints(self.detector):
+            return None
+        slowest_hz = min(info.rate_hz for info in infos.values())
+        fast = self.pace == "fast"
+        return HintPlan(round(LAG_FRAMES * 1e9 / slowest_hz) if fast else None)
 
     def _record(
         self,
@@ -179,6 +193,7 @@ class Run:
         total: int,
         reports: dict[str, CameraReport],
         started: float,
+        watchers: Sequence[Watcher] = (),
     ) -> int:
         # Imported here, because it takes a while, and the workers can start up meanwhile.
         from mocap.cli.record import RecordingPlan, record
@@ -190,7 +205,7 @@ class Run:
             reconstruction=self.reconstruction,
             smoothing=self.smoothing,
         )
-        return record(plan, rig, skeleton, frames, total, reports, started)
+        return record(plan, rig, skeleton, frames, total, reports, started, watchers)
 
     def _resolved(self) -> dict[str, Any]:
         config = dataclasses.asdict(self)

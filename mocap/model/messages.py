@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mocap.arrays import Float, frozen_array, frozen_equal
 from mocap.errors import MessageError
 from mocap.model.observations import Detections, Observation
 
@@ -74,7 +75,39 @@ class WorkerFailed:
     permanent: bool
 
 
-Message: TypeAlias = WorkerReady | WorkerFinished | WorkerFailed | Observation
+@dataclass(frozen=True, eq=False)
+class RegionHints:
+    """Where people may be in a camera's next images; the only message from the centre to a worker.
+
+    Attributes:
+        camera: whom it is for.
+        time_ns: capture time, on this camera's clock, of the frame that they were made from.
+        regions: x and y of the middle of the hips and the side of the square around the body, in
+            pixels, and the angle by which the body is turned against upright, clockwise, radians.
+    """
+
+    camera: str
+    time_ns: int
+    regions: Float[np.ndarray, "regions 4"]
+
+    def __post_init__(self) -> None:
+        regions = frozen_array(self.regions, np.float32, (None, 4), "regions")
+        if not np.isfinite(regions).all() or not (regions[:, 2] > 0).all():
+            raise ValueError("regions hold NaN or infinity, or one has no size")
+        object.__setattr__(self, "regions", regions)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, RegionHints)
+            and (self.camera, self.time_ns) == (other.camera, other.time_ns)
+            and frozen_equal(self.regions, other.regions)
+        )
+
+
+WorkerMessage: TypeAlias = WorkerReady | WorkerFinished | WorkerFailed | Observation
+"""What workers say."""
+Message: TypeAlias = WorkerMessage | RegionHints
+"""What anybody says."""
 
 _SIMPLE: dict[str, type[WorkerReady] | type[WorkerFinished] | type[WorkerFailed]] = {
     "ready": WorkerReady,
@@ -113,6 +146,12 @@ def encode(message: Message, token: str) -> list[bytes]:
             for name, array in zip(_ARRAYS, arrays, strict=True)
         ]
         buffers = [array.tobytes() for array in arrays]
+    elif isinstance(message, RegionHints):
+        header["type"] = "hints"
+        header["fields"] = {"camera": message.camera, "time_ns": message.time_ns}
+        shape = message.regions.shape
+        header["arrays"] = [{"name": "regions", "dtype": message.regions.dtype.str, "shape": shape}]
+        buffers = [message.regions.tobytes()]
     else:
         header["type"] = _NAME_OF_TYPE[type(message)]
         header["fields"] = dict(vars(message))
@@ -146,6 +185,8 @@ def decode(frames: Sequence[bytes], token: str) -> Message:
         raise MessageError("a message without fields")
     if kind == "observation":
         return _decode_observation(header, fields, frames[1:])
+    if kind == "hints":
+        return _decode_hints(header, fields, frames[1:])
     if not isinstance(kind, str) or kind not in _SIMPLE:
         raise MessageError(f"a message of unknown type {kind!r}")
     if len(frames) != 1:
@@ -178,14 +219,7 @@ def _decode_observation(
     _check_fields(fields, {"camera": "str", "frame_index": "int", "time_ns": "int"})
     if fields["frame_index"] < 0:
         raise MessageError(f"an observation whose frame_index is {fields['frame_index']}")
-    specs = header.get("arrays")
-    if not isinstance(specs, list) or len(specs) != len(_ARRAYS) or len(buffers) != len(_ARRAYS):
-        raise MessageError(f"an observation with {len(buffers)} arrays, expected {len(_ARRAYS)}")
-    arrays: dict[str, np.ndarray] = {}
-    for name, spec, buffer in zip(_ARRAYS, specs, buffers, strict=True):
-        if not isinstance(spec, dict) or spec.get("name") != name or spec.get("dtype") != "<f4":
-            raise MessageError(f"an observation whose array {name!r} is described as {spec!r}")
-        arrays[name] = _array(name, spec.get("shape"), buffer)
+    arrays = _decode_arrays("an observation", _ARRAYS, header.get("arrays"), buffers)
     try:
         detections = Detections(arrays["keypoints_px"], arrays["confidence"], arrays["score"])
     except ValueError as error:
@@ -193,7 +227,31 @@ def _decode_observation(
     return Observation(fields["camera"], fields["frame_index"], fields["time_ns"], detections)
 
 
-def _array(name: str, shape: Any, buffer: bytes) -> np.ndarray:
+def _decode_hints(
+    header: dict[str, Any], fields: dict[str, Any], buffers: Sequence[bytes]
+) -> RegionHints:
+    _check_fields(fields, {"camera": "str", "time_ns": "int"})
+    arrays = _decode_arrays("a hint", ("regions",), header.get("arrays"), buffers)
+    try:
+        return RegionHints(fields["camera"], fields["time_ns"], arrays["regions"])
+    except ValueError as error:
+        raise MessageError(f"a hint that is not valid: {error}") from error
+
+
+def _decode_arrays(
+    what: str, names: Sequence[str], specs: Any, buffers: Sequence[bytes]
+) -> dict[str, np.ndarray]:
+    if not isinstance(specs, list) or len(specs) != len(names) or len(buffers) != len(names):
+        raise MessageError(f"{what} with {len(buffers)} arrays, expected {len(names)}")
+    arrays: dict[str, np.ndarray] = {}
+    for name, spec, buffer in zip(names, specs, buffers, strict=True):
+        if not isinstance(spec, dict) or spec.get("name") != name or spec.get("dtype") != "<f4":
+            raise MessageError(f"{what} whose array {name!r} is described as {spec!r}")
+        arrays[name] = _array(what, name, spec.get("shape"), buffer)
+    return arrays
+
+
+def _array(what: str, name: str, shape: Any, buffer: bytes) -> np.ndarray:
     limits = (MAX_PEOPLE, MAX_KEYPOINTS, 2)
     if (
         not isinstance(shape, list)
@@ -201,7 +259,7 @@ def _array(name: str, shape: Any, buffer: bytes) -> np.ndarray:
         or any(type(n) is not int or n < 0 for n in shape)
         or any(n > limit for n, limit in zip(shape, limits, strict=False))
     ):
-        raise MessageError(f"an observation whose array {name!r} has shape {shape!r}")
+        raise MessageError(f"{what} whose array {name!r} has shape {shape!r}")
     if len(buffer) != 4 * math.prod(shape):
-        raise MessageError(f"an observation whose array {name!r} has {len(buffer)} bytes")
+        raise MessageError(f"{what} whose array {name!r} has {len(buffer)} bytes")
     return np.frombuffer(buffer, np.dtype("<f4")).reshape(shape)

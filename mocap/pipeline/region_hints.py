@@ -39,13 +39,14 @@ class RegionForecast:
     def __post_init__(self) -> None:
         self._arrays = self.rig.arrays
         self._body = np.array(self.skeleton.indices("body", "feet"), np.int64)
+        # Positions among the keypoints of the body.
         self._hips = self._first(_HIPS)
         self._shoulders = self._first(_SHOULDERS)
 
     def _first(self, choices: Sequence[tuple[str, ...]]) -> list[int]:
         for names in choices:
             if all(name in self.skeleton for name in names):
-                return [self.skeleton.index(name) for name in names]
+                return [self._body.tolist().index(self.skeleton.index(name)) for name in names]
         return []
 
     def regions(
@@ -67,11 +68,11 @@ class RegionForecast:
         now: dict[int, tuple[float, np.ndarray]] = {}
         for person in people:
             points = person.keypoints.points_m[self._body]
-            now[person.person_id] = time_s, person.keypoints.points_m
+            now[person.person_id] = time_s, points
             before = self._before.get(person.person_id)
             move = np.zeros(3)
             if before is not None and 0 < time_s - before[0] <= _LONGEST_STEP_S:
-                gap = points - before[1][self._body]
+                gap = points - before[1]
                 known = np.isfinite(gap[:, 0])
                 if known.any():
                     move = np.median(gap[known], axis=0) / (time_s - before[0]) * ahead_s
@@ -80,13 +81,11 @@ class RegionForecast:
                 continue
             for c, name in enumerate(self.rig.names):
                 if person.detection_index[c] < 0:
-                    region = self._region(c, person.keypoints.points_m + move)
+                    region = self._region(c, points + move)
                     if region is not None:
                         found[name].append(region)
         self._before = now
-        return {
-            name: np.array(rows, np.float32).reshape(-1, 4) for name, rows in found.items()
-        }
+        return {name: np.array(rows, np.float32).reshape(-1, 4) for name, rows in found.items()}
 
     def _region(self, c: int, points: np.ndarray) -> tuple[float, float, float, float] | None:
         arrays = self._arrays
@@ -97,7 +96,7 @@ class RegionForecast:
             bool(arrays.fisheye[c]),
             arrays.T_cam_world[c],
         )
-        body = pixels[self._body][np.isfinite(pixels[self._body, 0])]
+        body = pixels[np.isfinite(pixels[:, 0])]
         if not len(body) or np.nanmin(depth) <= 0:
             return None
         hip = pixels[self._hips].mean(axis=0)

@@ -117,9 +117,7 @@ def run(
     return counts
 
 
-def score(
-    count: Count, people: Detections, truth: Truth, number: int, rig: Rig, name: str
-) -> None:
+def score(count: Count, people: Detections, truth: Truth, number: int, rig: Rig, name: str) -> None:
     """Compares the 2D people of an image with the truth."""
     skeleton = MediaPipeMulti.skeleton
     common = [n for n in truth.joint_names if n in skeleton]

@@ -16,6 +16,7 @@ from mocap.model.messages import (
     MAX_HEADER_BYTES,
     MAX_KEYPOINTS,
     MAX_PEOPLE,
+    RegionHints,
     WorkerFailed,
     WorkerFinished,
     WorkerReady,
@@ -38,7 +39,14 @@ def observation(people: int = 2, keypoints: int = 17) -> Observation:
     )
 
 
+def hints(regions: int = 3) -> RegionHints:
+    rows = np.random.default_rng(2).uniform(1, 900, (regions, 4)).astype(np.float32)
+    return RegionHints("cam", -5, rows)
+
+
 MESSAGES = (
+    hints(),
+    hints(regions=0),
     observation(),
     observation(people=0),
     WorkerReady("cam_é 1", 1.25),
@@ -228,3 +236,32 @@ def test_flipped_bytes_raise_nothing_but_message_errors(data):
         decode(frames, TOKEN)
     except MessageError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arrays": []}, "a hint with 1 arrays, expected 1"),
+        ({"arrays__0__name": "region"}, "described as"),
+        ({"arrays__0__dtype": "<f8"}, "described as"),
+        ({"arrays__0__shape": [4, 3]}, "regions"),
+        ({"arrays__0__shape": [2, 4]}, "has 48 bytes"),
+        ({"arrays__0__shape": [10**7, 4]}, "has shape"),
+        ({"fields__time_ns": 2**63}, "time_ns"),
+        ({"fields__time_ns": 1.5}, "time_ns"),
+        ({"fields__camera": None}, "fields"),
+    ],
+)
+def test_hints_that_are_refused(changes, words):
+    with pytest.raises(MessageError, match=words):
+        decode(changed(hints(), **changes), TOKEN)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 0.0])
+def test_regions_without_size_are_none(value):
+    rows = np.array([[10.0, 20.0, value, 0.0]], np.float32)
+    with pytest.raises(ValueError, match="regions hold"):
+        RegionHints("a", 0, rows)
+    frames = encode(RegionHints("a", 0, np.ones((1, 4))), TOKEN)
+    with pytest.raises(MessageError, match="a hint that is not valid"):
+        decode([frames[0], rows.tobytes()], TOKEN)
