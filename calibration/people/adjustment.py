@@ -119,7 +119,7 @@ def adjust_people(
             state,
             loss="cauchy",
             scale=SCALE,
-            max_iterations=30 if last else 6,
+            max_iterations=100 if last else 6,
             tolerance=tolerance,
             on_step=on_step,
             linear_solver=bundle.solver.solve,

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mocap.geometry.projection import project_points, projection_jacobian
-from mocap.model import Bystander, FrameSet, Person3D, Rig, Skeleton, ViewState
+from mocap.model import Bystander, Detections, FrameSet, Person3D, Rig, Skeleton, ViewState
 
 SAMPLE_S = 0.1
 BIN_S = 0.5
@@ -36,12 +36,21 @@ SPREADS = 5.0
 RIVAL_RATIO = 1.3
 """Without the culprit the other cameras disagree less than without any other, by this factor."""
 RIVAL_RATIO_OF_THREE = 3.0
+RIVAL_STEP = 0.4
+"""And its own image went this far, by how far the culprit's went."""
 MIN_SHIFT_RAD = 0.0025
 MIN_SHIFT_PX = 2.5
 MIN_DELAY_FRAMES = 0.5
+MIN_CLOCK_BINS = 30
+"""A clock is judged after so many bins: people turn, and a detector's errors turn with them."""
 _FLOOR_PX = 0.5
 _CAUCHY_PX = 12.0
 _MIN_CONFIDENCE = 0.3
+_MIN_BESIDE = 6
+_BESIDE_SHARE = 0.5
+"""A person may stand this far beside where he was expected, by his size, after a bump."""
+_SAME_SHAPE_SHARE = 0.05
+"""His keypoints are then shifted alike, to this."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +100,9 @@ class RigEvent:
     def remedy(self, session: str) -> str:
         """The command that solves the rig again from the event on."""
         offsets = " --offsets" if self.kind == "clock" else ""
-        return (
-            f"mocap calibrate refine {session} --after-s {self.time_s:.1f}{offsets} --out RIG.toml"
-        )
+        # It happened within the half second that began then.
+        after_s = self.time_s + BIN_S
+        return f"mocap calibrate refine {session} --after-s {after_s:.1f}{offsets} --out RIG.toml"
 
     def as_json(self) -> dict[str, Any]:
         """For the summary of a session."""
@@ -116,6 +125,16 @@ class _Bin:
     delay_sigma_s: float
     rest_px2: float
     """Median squared disagreement of the other cameras among themselves."""
+
+
+@dataclass(frozen=True)
+class _Drift:
+    """By how much the delay of a camera changed so far, and whether it surely did."""
+
+    time_s: float
+    slope: float
+    change_s: float
+    is_sure: bool
 
 
 @dataclass
@@ -179,17 +198,23 @@ class RigHealth:
             self._close_bin(self._bin_start_s)
             self._bin_start_s = time_s
         now: dict[int, tuple[float, np.ndarray]] = {}
+        claimed = [{p.detection_index[c] for p in people} for c in range(len(self._rig))]
         for person in people:
             points = person.keypoints.points_m[self._body]
             before = self._before.get(person.person_id)
             if before is not None and time_s - before[0] < 3 * SAMPLE_S:
                 velocity = (points - before[1]) / (time_s - before[0])
-                self._add(frame_set, person, points, velocity)
+                self._add(frame_set, person, points, velocity, claimed)
             now[person.person_id] = (time_s, points)
         self._before = now
 
     def _add(
-        self, frame_set: FrameSet, person: Person3D, points: np.ndarray, velocity: np.ndarray
+        self,
+        frame_set: FrameSet,
+        person: Person3D,
+        points: np.ndarray,
+        velocity: np.ndarray,
+        claimed: Sequence[set[int]],
     ) -> None:
         """Notes the residual of every view against all the others."""
         cameras, k = len(self._rig), len(self._body)
@@ -198,13 +223,17 @@ class RigHealth:
         arrays = self._arrays
         for c, name in enumerate(self._rig.names):
             observation, index = frame_set.observations.get(name), person.detection_index[c]
-            if observation is None or not 0 <= index < len(observation.detections):
+            if observation is None:
+                continue
+            lens = (arrays.matrix[c], arrays.distortions[c], bool(arrays.fisheye[c]))
+            projected, depth = project_points(points, *lens, arrays.T_cam_world[c])
+            if index < 0:
+                index = self._beside(observation.detections, projected, claimed[c])
+            if not 0 <= index < len(observation.detections):
                 continue
             order = self._mirror[self._body] if person.mirrored[c] else self._body
             pixels = observation.detections.keypoints_px[index][order].astype(float)
             trust = observation.detections.confidence[index][order]
-            lens = (arrays.matrix[c], arrays.distortions[c], bool(arrays.fisheye[c]))
-            projected, depth = project_points(points, *lens, arrays.T_cam_world[c])
             jacobian[c] = projection_jacobian(points, *lens, arrays.T_cam_world[c])
             residual[c] = pixels - projected
             margin = BORDER_SHARE * self._size[c]
@@ -237,6 +266,31 @@ class RigHealth:
             rest = (among**2).sum(axis=(0, 2)) / (2 * (count - used[c])[chosen] - 3)
             self._past[c].rows.append((left_out, speed, rest))
 
+    def _beside(self, found: Detections, projected: np.ndarray, claimed: set[int]) -> int:
+        """Who in an image looks like a person no one was matched with, but stands beside him.
+
+        A camera that was turned far shows everybody where nobody is expected.
+
+        Returns:
+            Which 2D person; -1 for nobody.
+        """
+        known = np.isfinite(projected[:, 0])
+        if not known.any():
+            return -1
+        size = float(np.ptp(projected[known], axis=0).max())
+        best, who = _BESIDE_SHARE * size, -1
+        for j in set(range(len(found))) - claimed:
+            offset = found.keypoints_px[j][self._body].astype(float) - projected
+            good = (found.confidence[j][self._body] >= _MIN_CONFIDENCE) & np.isfinite(offset[:, 0])
+            if good.sum() < _MIN_BESIDE:
+                continue
+            middle = np.median(offset[good], axis=0)
+            spread = float(np.median(np.linalg.norm(offset[good] - middle, axis=1)))
+            distance = float(np.linalg.norm(middle))
+            if spread <= _SAME_SHAPE_SHARE * size and distance < best:
+                best, who = distance, j
+        return who
+
     def _close_bin(self, start_s: float) -> None:
         for past in self._past:
             if past.rows:
@@ -259,12 +313,19 @@ class RigHealth:
         culprit = min((c for c, _ in found), key=lambda c: rest[c])
         # Two cameras that are left agree by themselves along their common plane.
         ratio = RIVAL_RATIO if len(rest) > 3 else RIVAL_RATIO_OF_THREE
-        rivals = [c for c in rest if c != culprit and rest[c] < ratio * rest[culprit]]
+        size = {c: self._step_rad(c, confirm) for c in rest}
+        rivals = [
+            c
+            for c in rest
+            if c != culprit
+            and rest[c] < ratio * rest[culprit]
+            and size[c] >= RIVAL_STEP * size[culprit]
+        ]
         past = self._past[culprit]
         confirm = dict(found)[culprit]
         shift = np.array([b.shift_px for b in past.bins[-REFERENCE_BINS:]])
         step = np.median(shift[-confirm:], axis=0) - np.median(shift[:-confirm], axis=0)
-        size = float(np.linalg.norm(step)) / self._focal[culprit]
+        turned = float(np.linalg.norm(step)) / self._focal[culprit]
         distances = [d for d in past.distances_m if d > 0]
         depth = float(np.median(distances)) if distances else 0.0
         past.moved = True
@@ -274,8 +335,8 @@ class RigHealth:
                 "moved",
                 past.bins[-confirm].time_s,
                 (float(step[0]), float(step[1])),
-                float(np.degrees(np.arctan(size))),
-                size * depth,
+                float(np.degrees(np.arctan(turned))),
+                turned * depth,
                 rivals=tuple(self._rig.names[c] for c in rivals),
             )
         )
@@ -304,6 +365,14 @@ class RigHealth:
                 return confirm
         return 0
 
+    def _step_rad(self, c: int, confirm: int) -> float:
+        """How far the image of a camera went lately, as an angle; 0 where nothing is known."""
+        shift = np.array([b.shift_px for b in self._past[c].bins[-REFERENCE_BINS:]])
+        if len(shift) <= confirm:
+            return 0.0
+        step = np.median(shift[-confirm:], axis=0) - np.median(shift[:-confirm], axis=0)
+        return float(np.linalg.norm(step)) / self._focal[c]
+
     def _rest_px2(self, c: int, confirm: int) -> float:
         """How much the others disagree without a camera, lately."""
         latest = [b.rest_px2 for b in self._past[c].bins[-confirm:]]
@@ -316,40 +385,47 @@ class RigHealth:
 
     def _look_for_clocks(self) -> None:
         frame_s = float(np.median(self._steps)) if self._steps else 1 / 30
-        best: tuple[float, int, RigEvent] | None = None
-        for c, past in enumerate(self._past):
-            known = [b for b in past.bins if b.delay_sigma_s < 0.5 * frame_s]
-            if past.moved or past.late or len(known) < MIN_REFERENCE_BINS + 2 * CONFIRM_BINS:
-                continue
-            time_s = np.array([b.time_s for b in known])
-            delay = np.array([b.delay_s for b in known])
-            first, last = delay[:MIN_REFERENCE_BINS], delay[-2 * CONFIRM_BINS :]
-            slope, level = _line(time_s, delay)
-            spread = 1.4826 * float(np.median(np.abs(delay - (slope * time_s + level))))
-            change = slope * float(time_s[-1] - time_s[0])
-            # Standard error of the change; neighbouring bins err alike, two of them as one.
-            error = max(spread, 0.02 * frame_s) * np.sqrt(12 * 2 / len(delay))
-            shown = float(np.median(last) - np.median(first)) * np.sign(change)
-            if abs(change) < max(MIN_DELAY_FRAMES * frame_s, SPREADS * error):
-                continue
-            if shown < 0.5 * abs(change):
-                continue
-            event = RigEvent(
-                self._rig.names[c],
+        drifts = {c: drift for c in range(len(self._past)) if (drift := self._drift(c, frame_s))}
+        if not drifts:
+            return
+        # The delay of a good camera is measured against the drifting one as well, and changes the
+        # other way, by less: so the largest change is the culprit's, whoever is surest of his.
+        culprit = max(drifts, key=lambda c: abs(drifts[c].change_s))
+        drift = drifts[culprit]
+        if not drift.is_sure:
+            return
+        self._past[culprit].late = True
+        self._events.append(
+            RigEvent(
+                self._rig.names[culprit],
                 "clock",
-                float(time_s[-1]),
-                delay_s=change,
-                drift_ppm=1e6 * slope,
+                drift.time_s,
+                delay_s=drift.change_s,
+                drift_ppm=1e6 * drift.slope,
             )
-            if best is None or abs(change) > best[0]:
-                best = abs(change), c, event
-        if best is not None:
-            self._past[best[1]].late = True
-            self._events.append(best[2])
-            for c, other in enumerate(self._past):
-                if c != best[1]:
-                    # Their delays were measured against it.
-                    other.bins = [replace(b, delay_sigma_s=np.inf) for b in other.bins]
+        )
+        for c, other in enumerate(self._past):
+            if c != culprit:
+                # Their delays were measured against it.
+                other.bins = [replace(b, delay_sigma_s=np.inf) for b in other.bins]
+
+    def _drift(self, c: int, frame_s: float) -> _Drift | None:
+        """How the delay of a camera changed; None while too little is known."""
+        past = self._past[c]
+        known = [b for b in past.bins if b.delay_sigma_s < 0.5 * frame_s]
+        if past.moved or past.late or len(known) < MIN_CLOCK_BINS:
+            return None
+        time_s = np.array([b.time_s for b in known])
+        delay = np.array([b.delay_s for b in known])
+        first, last = delay[:MIN_REFERENCE_BINS], delay[-2 * CONFIRM_BINS :]
+        slope, level = _line(time_s, delay)
+        spread = 1.4826 * float(np.median(np.abs(delay - (slope * time_s + level))))
+        change = slope * float(time_s[-1] - time_s[0])
+        # Standard error of the change; neighbouring bins err alike, two of them as one.
+        error = max(spread, 0.02 * frame_s) * np.sqrt(12 * 2 / len(delay))
+        shown = float(np.median(last) - np.median(first)) * np.sign(change)
+        sure = abs(change) >= max(MIN_DELAY_FRAMES * frame_s, SPREADS * error)
+        return _Drift(float(time_s[-1]), slope, change, sure and shown >= 0.5 * abs(change))
 
 
 def _fit(time_s: float, residual: np.ndarray, speed: np.ndarray, rest_px2: float) -> _Bin:

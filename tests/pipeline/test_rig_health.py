@@ -156,7 +156,7 @@ def test_a_turn_of_one_degree_is_named_with_time_direction_and_size(cameras, see
     assert f"camera cam1 was moved at {event.time_s:.1f} s" in event.sentence()
     assert f"px to the {side}" in event.sentence()
     assert event.remedy("s.h5") == (
-        f"mocap calibrate refine s.h5 --after-s {event.time_s:.1f} --out RIG.toml"
+        f"mocap calibrate refine s.h5 --after-s {event.time_s + 0.5:.1f} --out RIG.toml"
     )
     assert RigEvent.from_json(json.loads(json.dumps(event.as_json()))) == event
 
