@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -68,4 +69,25 @@ def evidence_of(
         config.triangulation,
         config.association,
         bystanders,
+    )
+
+
+def save_people(path: Path, rig: Rig, skeleton: Skeleton, sets: Sequence[FrameSet]) -> None:
+    """Writes the 2D people as an observation file, its frames numbered from 0."""
+    rows = [
+        (n, c, people.keypoints_px[j], people.confidence[j])
+        for n, frames in enumerate(sets)
+        for c, name in enumerate(rig.names)
+        for people in [frames.observations[name].detections]
+        for j in range(len(people))
+    ]
+    np.savez(
+        path,
+        joint_names=np.array(skeleton.keypoints),
+        camera_names=np.array(rig.names),
+        image_size=np.array([camera.intrinsics.size for camera in rig]),
+        frame_ids=np.arange(len(sets)),
+        frame=np.array([row[0] for row in rows]),
+        camera=np.array([row[1] for row in rows]),
+        keypoints=np.array([np.column_stack([row[2], row[3]]) for row in rows]),
     )

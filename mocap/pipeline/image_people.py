@@ -68,11 +68,12 @@ class ImagePerson:
 
     def words(self) -> str:
         """Who it is, or why it is nobody's."""
+        aside = f"is bystander {self.person_id}"
         where = " and ".join(f"no. {i} of {camera}" for camera, i in self.fits)
         what = {
             ImageReason.PERSON: f"is person {self.person_id}",
-            ImageReason.OUTSIDE_VOLUME: f"is {self.person_id}, outside the capture volume",
-            ImageReason.NOT_A_PERFORMER: f"is {self.person_id}, not one of the performers",
+            ImageReason.OUTSIDE_VOLUME: f"{aside}, outside the capture volume",
+            ImageReason.NOT_A_PERFORMER: f"{aside}, not one of the performers",
             ImageReason.DOUBLE: f"is seen twice: it lies on person {self.person_id}",
             ImageReason.TOO_LITTLE: f"has {self.sure} sure keypoints, needed {self.needed}",
             ImageReason.ALONE: "is alone in this view: no other view has a person where it may be",

@@ -63,7 +63,7 @@ class TrackEdit:
             "split": f"{self.person} split: {self.other} from there on",
             "rename": f"{self.person} renamed {self.other}",
             "swap": f"{self.person} and {self.other} swapped",
-            "delete": f"{self.person} deleted",
+            "delete": f"{self.person} removed",
         }[self.kind]
         if self.first is None and self.last is None:
             return f"{what}, all frames"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from health_scene import RATE, Mishap, film
+from reconstructed import save_people
 
 from mocap.geometry.rotations import rotvec_from_matrix
 from mocap.model.config import ReconstructionConfig
@@ -23,23 +24,7 @@ def test_the_command_that_is_named_solves_the_rig_from_the_bump_on(mocap, tmp_pa
     rig, sets = film(4, 2, 7, seconds=11.0, mishap=mishap)
     sets = sets[::3]
     save_rig(rig, tmp_path / "rig.toml")
-    rows = [
-        (s.number // 3, c, people.keypoints_px[j], people.confidence[j])
-        for s in sets
-        for c, name in enumerate(rig.names)
-        for people in [s.observations[name].detections]
-        for j in range(len(people))
-    ]
-    np.savez(
-        tmp_path / "people.npz",
-        joint_names=np.array(COCO_17.keypoints),
-        camera_names=np.array(rig.names),
-        image_size=np.tile(rig.cameras[0].intrinsics.size, (len(rig), 1)),
-        frame_ids=np.arange(len(sets)),
-        frame=np.array([row[0] for row in rows]),
-        camera=np.array([row[1] for row in rows]),
-        keypoints=np.array([np.column_stack([row[2], row[3]]) for row in rows]),
-    )
+    save_people(tmp_path / "people.npz", rig, COCO_17, sets)
     session = tmp_path / "session.h5"
     line = ["run", "--rig", tmp_path / "rig.toml", "--observations", tmp_path / "people.npz"]
     answer = mocap(*line, "--fps", RATE / 3, "--out", session)

@@ -117,7 +117,7 @@ def test_outside_the_volume_and_not_a_performer():
         assert {account.reason for account in accounts} == {JointReason[reason]}
         view = accounts[0].views[0]
         assert view.reason is ViewReason.UNMATCHED
-        assert f"is {other}, {seen}" in view.sentence()
+        assert f"is bystander {other}, {seen}" in view.sentence()
         assert f"is person {person}" in view.sentence()
         found = explain_image(evidence, LAST)
         assert len(found) == 8

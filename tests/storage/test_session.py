@@ -18,6 +18,7 @@ from synthetic_scene import frame_set, ring_rig, standing_person
 
 from mocap.errors import InputError, OutputError, SessionError
 from mocap.model import (
+    Bystander,
     Detections,
     FrameSet,
     Keypoints3D,
@@ -25,6 +26,7 @@ from mocap.model import (
     Observation,
     Person3D,
     Rig,
+    SetAside,
     skeleton_by_name,
 )
 from mocap.storage import layout, session_writer
@@ -467,3 +469,27 @@ def test_recovery_refuses_what_is_no_session_and_what_exists(session_path, tmp_p
     with pytest.raises(OutputError, match="the session itself"):
         recover_session(session_path, session_path)
     assert session_path.read_bytes() == before
+
+
+def test_bystanders_keep_every_bit_and_old_sessions_have_none(tmp_path, rig):
+    path, sets = tmp_path / "session.h5", frames(rig, 3)
+    aside = [
+        Bystander(4, SetAside.OUTSIDE_VOLUME, np.array([1.0, -2.0, 0.9]), (0, -1, 2)),
+        Bystander(2, SetAside.NOT_A_PERFORMER, np.array([0.1, 0.2, 0.3]), (-1, 1, 0)),
+    ]
+    with writer(path, rig) as out:
+        out.add_frame(sets[0], [], aside)
+        out.add_frame(sets[1], [])
+        out.add_frame(sets[2], [], aside[:1])
+        out.finish({})
+    with Session(path) as session:
+        rows = session.bystanders()
+    np.testing.assert_array_equal(rows["frame"], [0, 0, sets[2].number])
+    np.testing.assert_array_equal(rows["person_id"], [2, 4, 4])
+    np.testing.assert_array_equal(rows["reason"], [2, 1, 1])
+    np.testing.assert_array_equal(rows["middle_m"][1], aside[0].middle_m)
+    np.testing.assert_array_equal(rows["detection_index"][:2], [(-1, 1, 0), (0, -1, 2)])
+    with h5py.File(path, "r+") as file:
+        del file["people/bystanders"]
+    with Session(path) as session:
+        assert {name: len(v) for name, v in session.bystanders().items()} == dict.fromkeys(rows, 0)
