@@ -18,7 +18,7 @@ from mocap.model.skeletons import COCO_17
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.rig_health import RigEvent, RigHealth
 
-RATE = 30.0
+RATE = 15.0
 
 
 @dataclass(frozen=True)
