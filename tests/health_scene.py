@@ -16,7 +16,8 @@ from mocap.model import FrameSet, Observation, Person3D, Rig
 from mocap.model.config import ReconstructionConfig
 from mocap.model.skeletons import COCO_17
 from mocap.pipeline.reconstructor import Reconstructor
-from mocap.pipeline.rig_health import RigEvent, RigHealth
+from mocap.pipeline.rig_events import RigEvent
+from mocap.pipeline.rig_health import RigHealth
 
 RATE = 15.0
 

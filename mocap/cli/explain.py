@@ -13,13 +13,9 @@ from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import console, say
 from mocap.errors import InputError
 from mocap.model.config import AssociationConfig, TriangulationConfig
+from mocap.pipeline.accounts import JointAccount, JointReason
 from mocap.pipeline.evidence import Evidence
-from mocap.pipeline.explain import (
-    JointAccount,
-    JointReason,
-    explain_person,
-    summary,
-)
+from mocap.pipeline.explain import explain_person, summary
 from mocap.pipeline.image_people import ImageReason, explain_image
 from mocap.storage.session_reader import Session
 

@@ -16,7 +16,7 @@ from mocap.cli.progress import console, say
 from mocap.model import SetAside
 from mocap.pipeline.leads import Lead
 from mocap.pipeline.metrics import limb_deviation_m, valid_share, view_share
-from mocap.pipeline.rig_health import RigEvent
+from mocap.pipeline.rig_events import RigEvent
 from mocap.pipeline.session_run import RunTiming
 from mocap.pipeline.still_figures import StillFigure
 from mocap.storage.session_reader import Session

@@ -85,21 +85,22 @@ def drifting(ppm: float, seconds: float, seeds: int) -> list[Metric]:
 def clean(seeds: int) -> list[Metric]:
     metrics: list[Metric] = []
     for cameras, people in RIGS:
-        for lasting_px in (3.0, 6.0):
-            said = 0
-            for seed in range(seeds):
-                scene = film(
-                    cameras,
-                    people,
-                    100 + seed,
-                    seconds=20.0,
-                    lasting_px=lasting_px,
-                    constant_px=lasting_px,
-                )
-                said += bool(events_of(*scene)[0])
-            key = f"clean, {lasting_px:g} px.{cameras} cameras, {people} people"
-            metrics.append(Metric(f"{key}.false_alarms", said, f"of {seeds}", "lower"))
-            tell(metrics[-1:])
+        said = 0
+        for seed in range(seeds):
+            # Every other session has a detector that is twice as bad.
+            error_px = 6.0 if seed % 2 else 3.0
+            scene = film(
+                cameras,
+                people,
+                100 + seed,
+                seconds=20.0,
+                lasting_px=error_px,
+                constant_px=error_px,
+            )
+            said += bool(events_of(*scene)[0])
+        key = f"clean.{cameras} cameras, {people} people"
+        metrics.append(Metric(f"{key}.false_alarms", said, f"of {seeds}", "lower"))
+        tell(metrics[-1:])
     return metrics
 
 
@@ -110,8 +111,8 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     metrics = clean(seeds)
     for turn_deg in (0.5, 1.0, 2.0):
-        metrics += bumped(turn_deg, seeds)
-    metrics += drifting(800.0, 40.0, max(1, seeds // 2))
+        metrics += bumped(turn_deg, max(1, seeds // 3))
+    metrics += drifting(800.0, 40.0, max(1, seeds // 5))
     print_report("rig_health", metrics)
 
 

@@ -13,15 +13,9 @@ from mocap.errors import InputError, SkeletonError
 from mocap.model import Detections, FrameSet, Motion, Observation, Rig, ViewState
 from mocap.model.config import TriangulationConfig
 from mocap.model.skeletons import COCO_17
+from mocap.pipeline.accounts import JointAccount, JointReason, ViewReason
 from mocap.pipeline.evidence import Evidence
-from mocap.pipeline.explain import (
-    JointAccount,
-    JointReason,
-    ViewReason,
-    explain_joint,
-    explain_person,
-    summary,
-)
+from mocap.pipeline.explain import explain_joint, explain_person, summary
 
 WRIST = COCO_17.index("left_wrist")
 K = len(COCO_17)

@@ -18,8 +18,9 @@ from synthetic_scene import (
 
 from mocap.model import Detections, FrameSet, Observation, Rig, skeleton_by_name
 from mocap.model.config import ReconstructionConfig
+from mocap.pipeline.accounts import JointReason, ViewReason
 from mocap.pipeline.evidence import Evidence
-from mocap.pipeline.explain import JointReason, ViewReason, explain_joint, explain_person
+from mocap.pipeline.explain import explain_joint, explain_person
 from mocap.pipeline.image_people import ImagePerson, ImageReason, explain_image
 
 HALPE = skeleton_by_name("halpe26")

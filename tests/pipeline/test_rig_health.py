@@ -14,7 +14,8 @@ from mocap.geometry.projection import projection_jacobian
 from mocap.geometry.rotations import matrix_from_rotvec
 from mocap.model import FrameSet, Keypoints3D, Observation, Person3D, Rig, ViewState
 from mocap.model.skeletons import COCO_17
-from mocap.pipeline.rig_health import RigEvent, RigHealth
+from mocap.pipeline.rig_events import RigEvent
+from mocap.pipeline.rig_health import RigHealth
 
 RATE = 30.0
 BUMP_S = 12.0
