@@ -27,6 +27,7 @@ _SMALLER = 0.7
 _MOSTLY = 0.7
 _CLEAR_SCORE = 0.6
 _MIN_VISIBLE_UNCLEAR = 8
+_TURNED_OVER_RAD = 2.0
 
 
 def trunk_px(body: Body) -> float:
@@ -74,12 +75,16 @@ def body_distance(a: Body, b: Body) -> float:
 def is_well_seen(body: Body, score: float) -> bool:
     """Whether enough of somebody new is seen for how sure the detection was.
 
+    Few people stand on their heads, and things that hang from ceilings look like it, so that takes
+    a sure detection. Whoever is known already may turn over.
+
     Args:
         body: somebody new.
         score: of the detection.
     """
     seen = int((body.visibility[list(_COMPARED)] >= _MIN_VISIBILITY).sum())
-    return score >= _CLEAR_SCORE or seen >= _MIN_VISIBLE_UNCLEAR
+    turned_over = abs(body.region.angle_rad) > _TURNED_OVER_RAD
+    return score >= _CLEAR_SCORE or (seen >= _MIN_VISIBLE_UNCLEAR and not turned_over)
 
 
 def lies_on(small: Body, large: Body) -> bool:

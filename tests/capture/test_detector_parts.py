@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -230,6 +231,9 @@ def test_somebody_new_must_be_seen_well_or_detected_surely() -> None:
     assert is_well_seen(body(), 0.3)
     assert is_well_seen(upper, 0.7)
     assert not is_well_seen(upper, 0.5)
+    hanging = replace(body(), region=replace(body().region, angle_rad=2.7))
+    assert not is_well_seen(hanging, 0.5)
+    assert is_well_seen(hanging, 0.7)
 
 
 @given(st.floats(0.3, 3.0), st.floats(-math.pi, math.pi), st.floats(0, 0.3))
