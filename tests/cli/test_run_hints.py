@@ -65,3 +65,15 @@ def test_a_worker_that_dies_is_told_again(tmp_path: Path, monkeypatch, mocap) ->
     assert all("cam2" in s.observations for s in sets)
     assert sum(len(s.observations["cam2"].detections) for s in sets[26:]) > 0
     assert json.loads((scene.folder / "script.json").read_text())["cameras"]["cam2"]["blind"]
+
+
+def test_in_real_time_the_newest_hints_are_taken(tmp_path: Path, monkeypatch, mocap) -> None:
+    scene = film(tmp_path / "scene", cameras=3, frames=90)
+    scene.script(monkeypatch, {"cam2": {"blind": True}})
+    out = tmp_path / "session.h5"
+    line = ["run", "--rig", scene.rig_file, "--videos", scene.videos, "--detector", HINTED]
+    answer = mocap(*line, "--out", out, "--pace", "realtime")
+    assert answer.code == 0, answer.err
+    with Session(out) as session:
+        sets = session.frame_sets()
+    assert sum(len(s.observations["cam2"].detections) for s in sets if "cam2" in s.observations) > 0
