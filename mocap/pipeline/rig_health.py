@@ -284,7 +284,9 @@ class RigHealth:
         """In how many of the latest bins a camera is off against its past; 0 if it is not."""
         past = self._past[c]
         for confirm, spreads in ((CONFIRM_BINS, SPREADS), (SLOW_BINS, 0.5 * SPREADS)):
-            if past.moved or len(past.bins) < MIN_REFERENCE_BINS + confirm:
+            # What is judged by less must have a longer past to be judged by.
+            reference_bins = max(MIN_REFERENCE_BINS, 2 * confirm)
+            if past.moved or len(past.bins) < reference_bins + confirm:
                 continue
             shift = np.array([b.shift_px for b in past.bins[-REFERENCE_BINS:]])
             reference, latest = shift[:-confirm], shift[-confirm:]

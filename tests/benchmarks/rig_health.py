@@ -112,7 +112,7 @@ def main() -> None:
     metrics = clean(seeds)
     for turn_deg in (0.5, 1.0, 2.0):
         metrics += bumped(turn_deg, max(1, seeds // 3))
-    metrics += drifting(800.0, 40.0, max(1, seeds // 5))
+    metrics += drifting(1600.0, 40.0, max(1, seeds // 5))
     print_report("rig_health", metrics)
 
 
