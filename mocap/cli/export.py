@@ -12,16 +12,34 @@ from mocap.cli.export_source import session_source
 from mocap.cli.options import SessionPath, option, required
 from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError
-from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export, format_by_name
+from mocap.export.formats import (
+    EXPORT_FORMATS,
+    ExportOptions,
+    ExportReport,
+    MotOptions,
+    export,
+    format_by_name,
+)
 from mocap.export.retarget import RetargetOptions
 from mocap.files import make_output_folder
 from mocap.storage.session_reader import Session
 
 
 @dataclass(frozen=True)
+class ShownMotOptions(MotOptions):
+    """How MOT files are made."""
+
+    model: Annotated[Path | None, option("MODEL.osim")] = None
+    """An OpenSim model whose markers are called as ours (see --trc.names): OpenSim solves its
+    coordinates for the markers. Default: the angles of the fitted body."""
+
+
+@dataclass(frozen=True)
 class Options(ExportOptions):
     """Options of the formats, without those that the command has by shorter names."""
 
+    mot: ShownMotOptions = field(default_factory=ShownMotOptions)
+    """MOT."""
     retarget: tyro.conf.Suppress[RetargetOptions] = field(default_factory=RetargetOptions)
 
 
