@@ -82,6 +82,8 @@ class Solution:
         path: of the target; None without a target.
         converged: whether the adjustment came to rest.
         iterations: it took.
+        back_m: how far the print on the target's back is shifted against that on its front, in
+            the target's frame; zero where nothing of the kind was found.
         notes: what the user should read, in words.
     """
 
@@ -97,3 +99,4 @@ class Solution:
     converged: bool
     iterations: int
     notes: tuple[str, ...] = field(default=())
+    back_m: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))

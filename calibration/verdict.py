@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from calibration.checks.back_print import check_back_print
 from calibration.checks.blur import check_blur
 from calibration.checks.bump import check_bump
 from calibration.checks.coverage import check_coverage, coverage
@@ -42,6 +43,7 @@ CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_shared_views,
     check_layout,
     check_exchange,
+    check_back_print,
     check_placement,
     check_bump,
     check_sync,
@@ -65,6 +67,8 @@ _EXPLAINED: dict[str, frozenset[str]] = {
     "exchanged": _FOLLOWS | {"bumped", "sync"},
     "bumped": _FOLLOWS,
     "sync": _FOLLOWS | {"floor"},
+    "back_print": frozenset({"edge_length", "camera_stands_out"}),
+    "outliers": frozenset({"kept_only"}),
 }
 """Findings which another one explains: they would send the user after a wrong cause. They are left
 out unless they are graver than what explains them, so the grade stays what it is."""
@@ -160,6 +164,7 @@ def _rig_figures(evidence: Evidence) -> dict[str, Any]:
         "sigma_px": solution.sigma_px,
         "converged": solution.converged,
         "iterations": solution.iterations,
+        "back_shift_mm": (1000 * solution.back_m).tolist() if np.any(solution.back_m) else None,
         "gauge": solution.gauge,
         "shared_instants": evidence.shared.tolist(),
         "notes": list(solution.notes),

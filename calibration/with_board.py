@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
+from calibration.board.back import seen_from_front
 from calibration.board.freedom import focal_freedom
 from calibration.board.lag_search import board_lags
 from calibration.board.problem import LensFreedom
@@ -71,6 +72,9 @@ class BoardOptions:
     """Whether each camera's delay is solved for. auto: where the footage determines it."""
     drift: bool = False
     """Whether the rates of the clocks are solved for as well."""
+    two_sided: bool = False
+    """The board is printed on both sides, and how far the prints are apart (thickness, shift) is
+    solved for."""
     floor: Floor = "auto"
     """Where the floor is. auto: from the board lying still, if it does. board: it must. none:
     the first camera's position is the origin."""
@@ -141,18 +145,24 @@ def calibrate_with_board(
         lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
         solve_offsets=_solve_offsets(sightings, options),
         solve_drift=options.drift,
+        solve_back=options.two_sided,
         initial_offsets_s=initial,
         exclude_unconnected=options.leave_out_unconnected,
     )
     say("world frame and verdict")
     kept = tuple(c for c in sightings.cameras if c.name in solution.rig.names)
-    seen = Sightings(sightings.target, kept)
+    seen = seen_from_front(
+        Sightings(sightings.target, kept),
+        {camera.name: camera.intrinsics for camera in solution.rig},
+        solution.back_m,
+    )
     frame = _world_frame(solution, seen, options)
     moved = move_solution(frame, solution)
     evidence = Evidence(
         moved,
         seen,
         lenses_given=all(lens.given for lens in lenses.values()),
+        misfits={name: lens.misfit for name, lens in lenses.items()},
         floor_set="floor from the target" in frame.words,
         old_rig=old_rig,
         distances=distances,

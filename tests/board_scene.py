@@ -47,6 +47,7 @@ def board_scene(
     dropped_share: float = 0.0,
     still: bool = False,
     two_sided: bool = True,
+    back_m: Sequence[float] = (0.0, 0.0, 0.0),
     missing_share: float = 0.05,
     wrong_share: float = 0.0,
     view_noise_px: float = 0.0,
@@ -68,6 +69,7 @@ def board_scene(
         dropped_share: of the frames.
         still: the board rests, in one pose for each second.
         two_sided: whether the back shows the corners too.
+        back_m: how far the print on the back is shifted, in the board's frame.
         missing_share: of the corners.
         wrong_share: of the corners, off by 5 to 30 px.
         view_noise_px: further error which all corners of a view share.
@@ -119,10 +121,11 @@ def board_scene(
         )
         times = capture_times(per_camera, c, duration_s, seed)
         pixels = np.full((len(times), len(target.points_m), 2), np.nan)
+        behind = np.zeros(len(times), bool)
         for i, world_s in enumerate(times.world_s):
             moment = float(np.floor(world_s)) if still else float(world_s)
             pose = motion.T_world_board(moment + 2.0)
-            pixels[i] = _seen(camera, pose, target, two_sided)
+            pixels[i], behind[i] = _seen(camera, pose, target, two_sided, np.array(back_m))
         pixels += rng.normal(0, noise_px, pixels.shape)
         pixels += view_noise_px * rng.standard_normal((len(pixels), 1, 2))
         pixels[rng.random(pixels.shape[:2]) < missing_share] = np.nan
@@ -139,7 +142,7 @@ def board_scene(
                 times.stamp_s[keep],
                 pixels[keep],
                 np.ones(pixels[keep].shape[:2]),
-                np.zeros(int(keep.sum()), bool),
+                behind[keep],
                 np.ones(int(keep.sum())),
                 len(times),
                 rates[c],
@@ -149,9 +152,14 @@ def board_scene(
 
 
 def _seen(
-    camera: Camera, T_world_target: np.ndarray, target: Target, two_sided: bool
-) -> np.ndarray:
+    camera: Camera, T_world_target: np.ndarray, target: Target, two_sided: bool, back_m: np.ndarray
+) -> tuple[np.ndarray, bool]:
     points = target.points_m @ T_world_target[:3, :3].T + T_world_target[:3, 3]
+    # The board's z axis points away from whoever sees its front.
+    ray = points.mean(axis=0) - camera.center_world
+    facing = float(ray @ T_world_target[:3, 2]) / float(np.linalg.norm(ray))
+    if facing < 0:
+        points = points + T_world_target[:3, :3] @ back_m
     pixels, depth = project_points(
         points,
         camera.intrinsics.matrix,
@@ -159,13 +167,10 @@ def _seen(
         camera.intrinsics.lens == "fisheye",
         camera.T_cam_world,
     )
-    ray = points.mean(axis=0) - camera.center_world
-    # The board's z axis points away from whoever sees its front.
-    facing = float(ray @ T_world_target[:3, 2]) / float(np.linalg.norm(ray))
     width, height = camera.intrinsics.size
     inside = (pixels >= 0).all(axis=1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
     ok = inside & (depth > 0) & ((abs(facing) if two_sided else facing) > 0.3)
-    return np.where(ok[:, None], pixels, np.nan)
+    return np.where(ok[:, None], pixels, np.nan), facing < 0
 
 
 def relative_errors(rig: Rig, truth: Rig) -> tuple[np.ndarray, np.ndarray]:

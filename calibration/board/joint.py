@@ -53,6 +53,8 @@ class Setup:
         freedoms: of the lenses.
         lens: as given.
         interval_s: between frames of the fastest camera.
+        back_sigma_m: what is known of the shift of the print on the target's back against that on
+            its front; 0 where there is none.
     """
 
     points_m: Float[np.ndarray, "points 3"]
@@ -62,6 +64,7 @@ class Setup:
     freedoms: Sequence[LensFreedom]
     lens: Float[np.ndarray, "cameras 12"]
     interval_s: float
+    back_sigma_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -272,6 +275,7 @@ def _problem(
         reference=reference,
         solve_offset=clocks[0],
         solve_drift=clocks[1],
+        back_sigma_m=setup.back_sigma_m,
     )
 
 
@@ -404,7 +408,7 @@ def _spread(
     everything = variance(np.arange(len(unknowns)))
     spread = np.full(len(unknowns), everything)
     columns = problem.columns
-    for kind in (columns.pose, columns.clock, columns.lens):
+    for kind in (columns.pose, columns.clock, columns.lens, columns.back):
         chosen = kind[kind >= 0] - unknowns[0]
         if 0 < len(chosen) < len(unknowns):
             spread[chosen] = max(everything, variance(chosen))

@@ -77,7 +77,7 @@ def shifts_between_times(
     # Times are on the session clock already.
     none = np.zeros(len(cameras))
     at_time = ViewTable(
-        views.camera, views.frame, time_s[found], views.pixels, views.seen, views.sigma
+        views.camera, views.frame, time_s[found], views.pixels, views.seen, views.sigma, views.back
     )
     setup = Setup(
         points_m,
@@ -95,6 +95,7 @@ def shifts_between_times(
         none,
         none,
         Path(np.zeros((0, 4)), np.zeros((0, 3))),
+        np.zeros(3),
     )
     problem, state = solve_path(setup, start, target, trusted)
     now = problem.predicted(state)

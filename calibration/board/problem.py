@@ -6,6 +6,7 @@ Unknowns, each block a tangent:
   (rad), and its translation (m). The world is the frame of the first camera;
 - per camera the time offset (s) and the drift, as far as asked for;
 - per camera the free numbers of its lens, along the columns of a basis;
+- where the print on the back of the target lies, if asked for: a shift in the target's frame (m);
 - every knot of the path: a small rotation of the world (rad), and the position (m).
 
 A camera stamps an event of time t with t (1 + drift) + offset.
@@ -42,6 +43,7 @@ class BoardState:
         offset_s: of each camera's clock.
         drift: of each camera's clock, as a fraction.
         path: of the target.
+        back_m: shift of the points that are seen from behind, in the target's frame.
     """
 
     rotation: Float[np.ndarray, "cameras 3 3"]
@@ -50,6 +52,7 @@ class BoardState:
     offset_s: Float[np.ndarray, " cameras"]
     drift: Float[np.ndarray, " cameras"]
     path: Path
+    back_m: Float[np.ndarray, " 3"]
 
     def time_s(self, table: ViewTable) -> Float[np.ndarray, " views"]:
         """Time of each view on the session clock."""
@@ -96,6 +99,7 @@ class Columns:
         pose: of each camera.
         clock: offset and drift of each camera.
         lens: free numbers of each camera's lens, padded.
+        back: of the print on the back.
         knot: of each knot.
         cameras: number of unknowns that are not knots; they come last.
         total: number of all unknowns.
@@ -104,6 +108,7 @@ class Columns:
     pose: Int[np.ndarray, "cameras 6"]
     clock: Int[np.ndarray, "cameras 2"]
     lens: Int[np.ndarray, "cameras free"]
+    back: Int[np.ndarray, " 3"]
     knot: Int[np.ndarray, "knots 6"]
     cameras: int
     total: int
@@ -126,6 +131,8 @@ class BoardProblem:
         reference: the camera whose pose and clock are held; None: those of all cameras are.
         solve_offset: whether the other cameras' offsets are unknowns.
         solve_drift: whether their drifts are.
+        back_sigma_m: what is known of the shift of the print on the back, about none; 0: it is
+            held.
     """
 
     def __init__(
@@ -144,6 +151,7 @@ class BoardProblem:
         reference: int | None = 0,
         solve_offset: bool = False,
         solve_drift: bool = False,
+        back_sigma_m: float = 0.0,
     ) -> None:
         self.points_m, self.table, self.use, self.layout = points_m, table, use, layout
         self.fisheye, self.skew, self.freedoms = fisheye, skew, tuple(freedoms)
@@ -151,8 +159,14 @@ class BoardProblem:
         sigma = sigma_px[table.camera][:, None] * table.sigma
         self._whitening = np.where(use, 1.0 / sigma, 0.0)
         self.columns = _columns(
-            self.freedoms, layout.knots, reference, solve_offset, solve_drift, prior is None
+            self.freedoms,
+            layout.knots,
+            reference,
+            (solve_offset, solve_drift),
+            back_sigma_m > 0,
+            prior is None,
         )
+        self._back_sigma_m = back_sigma_m
         self._cameras = [np.flatnonzero(table.camera == c) for c in range(len(fisheye))]
         self._picked = [np.nonzero(use[views]) for views in self._cameras]
         self._differences = layout.differences(2), layout.differences(1)
@@ -171,7 +185,8 @@ class BoardProblem:
         for c, views in enumerate(self._cameras):
             view, point = self._picked[c]
             chosen = views[view]
-            world = np.einsum("nij,nj->ni", poses.rotation[chosen], self.points_m[point])
+            local = self._local(state, chosen, point)
+            world = np.einsum("nij,nj->ni", poses.rotation[chosen], local)
             world += poses.position_m[chosen]
             pose = _IDENTITY.copy()
             pose[:3, :3], pose[:3, 3] = state.rotation[c], state.translation_m[c]
@@ -187,13 +202,14 @@ class BoardProblem:
         poses = blended_poses(state.path, knots, weight, slope)
         views, count = self.use.shape
         order, free = self.layout.order, self.columns.lens.shape[1]
-        width = 8 + free + 6 * order
+        width = 8 + free + 6 * order + 3
         values = np.zeros((views, count, 2, width))
         predicted = np.zeros_like(self.table.pixels)
         for c, mine in enumerate(self._cameras):
             view, point = self._picked[c]
             chosen = mine[view]
-            arm = np.einsum("nij,nj->ni", poses.rotation[chosen], self.points_m[point])
+            local = self._local(state, chosen, point)
+            arm = np.einsum("nij,nj->ni", poses.rotation[chosen], local)
             turned = (arm + poses.position_m[chosen]) @ state.rotation[c].T
             pixels, by_cam, by_lens = project_with_jacobians(
                 turned + state.translation_m[c],
@@ -220,6 +236,8 @@ class BoardProblem:
                 first = 8 + free + 6 * k
                 block[:, :, first : first + 3] = by_turn @ poses.by_knot[chosen, k]
                 block[:, :, first + 3 : first + 6] = by_world * weight[chosen, k, None, None]
+            behind = self.table.back[chosen, None, None]
+            block[:, :, -3:] = np.where(behind, by_world @ poses.rotation[chosen], 0.0)
             values[chosen, point] = block * -self._whitening[chosen, point, None, None]
         priors = sparse.csr_matrix(sparse.vstack([self._priors, self._turn_priors(state)]))
         jacobian = BlockJacobian(
@@ -248,6 +266,7 @@ class BoardProblem:
             state.offset_s + clock[:, 0],
             state.drift + clock[:, 1],
             Path(quaternion, state.path.position_m + knot[:, 3:]),
+            state.back_m + step[self.columns.back],
         )
 
     def predicted(
@@ -257,7 +276,8 @@ class BoardProblem:
         session times unless others are given; NaN behind a camera."""
         time_s = state.time_s(self.table) if time_s is None else time_s
         poses = blended_poses(state.path, *self.layout.blend(time_s))
-        world = self.points_m @ np.swapaxes(poses.rotation, 1, 2) + poses.position_m[:, None]
+        local = self.points_m + np.where(self.table.back[:, None, None], state.back_m, 0.0)
+        world = local @ np.swapaxes(poses.rotation, 1, 2) + poses.position_m[:, None]
         result = np.empty_like(self.table.pixels)
         for c, views in enumerate(self._cameras):
             pose = _IDENTITY.copy()
@@ -266,6 +286,10 @@ class BoardProblem:
                 world[views], self.matrix(state, c), state.lens[c, 4:], bool(self.fisheye[c]), pose
             )[0]
         return result
+
+    def _local(self, state: BoardState, views: np.ndarray, point: np.ndarray) -> np.ndarray:
+        behind = self.table.back[views, None]
+        return self.points_m[point] + np.where(behind, state.back_m, 0.0)
 
     def matrix(self, state: BoardState, camera: int) -> Float[np.ndarray, "3 3"]:
         """Camera matrix."""
@@ -282,7 +306,14 @@ class BoardProblem:
             columns, c = self.columns, self.table.camera
             of_knots = columns.knot[knots].reshape(len(c), -1)
             blocks = np.concatenate(
-                [columns.pose[c], columns.clock[c], columns.lens[c], of_knots], axis=1
+                [
+                    columns.pose[c],
+                    columns.clock[c],
+                    columns.lens[c],
+                    of_knots,
+                    np.broadcast_to(columns.back, (len(c), 3)),
+                ],
+                axis=1,
             )
             self._pattern = (knots, BlockPattern(blocks, columns.total))
         return self._pattern[1]
@@ -296,6 +327,10 @@ class BoardProblem:
                 block = np.zeros((freedom.free, total))
                 block[:, self.columns.lens[c, : freedom.free]] = _whitener(freedom.covariance)
                 parts.append(sparse.csr_matrix(block))
+        if self._back_sigma_m > 0:
+            block = np.zeros((3, total))
+            block[:, self.columns.back] = np.eye(3) / self._back_sigma_m
+            parts.append(sparse.csr_matrix(block))
         if self._prior is not None:
             for axis in range(3):
                 entries = (np.ones(knots), (np.arange(knots), self.columns.knot[:, 3 + axis]))
@@ -332,6 +367,8 @@ class BoardProblem:
                 change = (state.lens - self._lens_start)[c, :rows]
                 numbers = np.linalg.lstsq(freedom.basis, change, rcond=None)[0]
                 parts.append(_whitener(freedom.covariance) @ numbers)
+        if self._back_sigma_m > 0:
+            parts.append(state.back_m / self._back_sigma_m)
         if self._prior is not None:
             for values, sigma in (
                 (state.path.position_m, self._prior.shift_m),
@@ -353,8 +390,8 @@ def _columns(
     freedoms: Sequence[LensFreedom],
     knots: int,
     reference: int | None,
-    solve_offset: bool,
-    solve_drift: bool,
+    clocks: tuple[bool, bool],
+    both_sides: bool,
     still: bool,
 ) -> Columns:
     cameras = len(freedoms)
@@ -368,11 +405,15 @@ def _columns(
         if reference is not None and c != reference:
             pose[c] = number + np.arange(6)
             number += 6
-            for k, solved in enumerate((solve_offset, solve_drift)):
+            for k, solved in enumerate(clocks):
                 if solved and not still:
                     clock[c, k] = number
                     number += 1
         free = freedoms[c].free
         lens[c, :free] = number + np.arange(free)
         number += free
-    return Columns(pose, clock, lens, knot, number - 6 * knots, number)
+    back = np.full(3, -1)
+    if both_sides:
+        back = number + np.arange(3)
+        number += 3
+    return Columns(pose, clock, lens, back, knot, number - 6 * knots, number)

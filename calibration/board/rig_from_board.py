@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import chi2
 
+from calibration.board.back import BACK_SIGMA_M, shows_both_sides
 from calibration.board.freedom import Freedom, LensFreedom, lens_freedoms
 from calibration.board.joint import JointResult, Setup, instants, solve_jointly
 from calibration.board.motion_between import lens_row, view_poses
@@ -55,6 +56,7 @@ def calibrate_rig_from_board(
     lens_freedom: Freedom | Mapping[str, LensFreedom] = "fixed",
     solve_offsets: bool | None = None,
     solve_drift: bool = False,
+    solve_back: bool = False,
     initial_offsets_s: Mapping[str, float] | None = None,
     exclude_unconnected: bool = False,
     on_step: Callable[[int, float], None] | None = None,
@@ -72,6 +74,8 @@ def calibrate_rig_from_board(
         solve_offsets: whether the cameras' time offsets are unknowns; None: they are taken over
             if the views determine them and they are not zero.
         solve_drift: whether the rates of the clocks are unknowns too; only with offsets.
+        solve_back: whether it is unknown how the print on the board's back lies against that on
+            its front.
         initial_offsets_s: offsets by name, as far as they are known.
         exclude_unconnected: leaves out cameras that are not connected with most others, instead
             of refusing.
@@ -122,6 +126,7 @@ def calibrate_rig_from_board(
         prepared,
         solve_offsets,
         solve_drift,
+        solve_back,
         np.array([initial[name] for name in names]),
         notes,
         on_step,
@@ -170,6 +175,7 @@ def _solve(
     prepared: _Prepared,
     solve_offsets: bool | None,
     solve_drift: bool,
+    solve_back: bool,
     offsets: np.ndarray,
     notes: list[str],
     on_step: Callable[[int, float], None] | None,
@@ -195,6 +201,7 @@ def _solve(
         lens,
         interval_s,
     )
+    two_sided = solve_back and shows_both_sides(table)
     start = BoardState(
         first.T_cam_world[:, :3, :3],
         first.T_cam_world[:, :3, 3],
@@ -202,33 +209,37 @@ def _solve(
         offsets - offsets[0],
         np.zeros(len(names)),
         Path(np.zeros((0, 4)), np.zeros((0, 3))),
+        np.zeros(3),
     )
     together = instants(table, start.time_s(table), interval_s) is not None
+
+    def joint(timed: bool, both_sides: bool) -> JointResult:
+        return solve_jointly(
+            replace(setup, back_sigma_m=BACK_SIGMA_M if both_sides else 0.0),
+            start,
+            first.T_world_target,
+            first.trusted,
+            free=not timed and together,
+            solve_offset=timed,
+            solve_drift=timed and solve_drift,
+            on_step=on_step,
+        )
+
     found: JointResult | None = None
     solved = False
     if solve_offsets is not False:
-        found = solve_jointly(
-            setup,
-            start,
-            first.T_world_target,
-            first.trusted,
-            free=False,
-            solve_offset=True,
-            solve_drift=solve_drift,
-            on_step=on_step,
-        )
+        found = joint(True, two_sided)
         solved = solve_offsets is True or _offsets_matter(found, interval_s, together)
     if found is None or not solved:
-        found = solve_jointly(
-            setup,
-            start,
-            first.T_world_target,
-            first.trusted,
-            free=together,
-            solve_offset=False,
-            solve_drift=False,
-            on_step=on_step,
-        )
+        found = joint(False, two_sided)
+    if two_sided:
+        notes = [*notes, _back_note(found)]
+    elif solve_back:
+        notes = [
+            *notes,
+            "front and back of the board are not both seen often enough to tell how far their "
+            "prints are apart, so they are taken to lie on each other",
+        ]
     if solved:
         notes = notes + _offset_notes(names, found, interval_s)
     if not found.adjustment.converged:
@@ -253,6 +264,20 @@ def _offsets_matter(found: JointResult, interval_s: float, together: bool) -> bo
     values = found.state.offset_s[solved]
     distance = float(values @ np.linalg.solve(covariance, values))
     return distance > float(chi2.ppf(OFFSET_CONFIDENCE, int(solved.sum())))
+
+
+def _back_note(found: JointResult) -> str:
+    columns = found.problem.columns
+    sigma = np.sqrt(np.diag(found.covariance)[columns.back - (columns.total - columns.cameras)])
+    shift = ", ".join(
+        f"{axis} {1000 * value:+.1f} +- {1000 * s:.1f}"
+        for axis, value, s in zip("xyz", found.state.back_m, sigma, strict=True)
+    )
+    return (
+        f"the print on the back of the board is taken to be shifted against that on the front by "
+        f"{1000 * float(np.linalg.norm(found.state.back_m)):.1f} mm ({shift} mm; z is the "
+        f"thickness)"
+    )
 
 
 def _offset_notes(names: Sequence[str], found: JointResult, interval_s: float) -> list[str]:
@@ -326,6 +351,7 @@ def _solution(
         converged=found.adjustment.converged,
         iterations=found.iterations,
         notes=notes,
+        back_m=state.back_m,
     )
 
 

@@ -23,6 +23,7 @@ class ViewTable:
         pixels: of the target's points; zero where not seen.
         seen: which points were seen.
         sigma: standard deviation of the points relative to usual ones.
+        back: which views show the back of the target.
     """
 
     camera: Int[np.ndarray, " views"]
@@ -31,6 +32,7 @@ class ViewTable:
     pixels: Float[np.ndarray, "views points 2"]
     seen: Bool[np.ndarray, "views points"]
     sigma: Float[np.ndarray, "views points"]
+    back: Bool[np.ndarray, " views"]
 
     def __len__(self) -> int:
         return len(self.camera)
@@ -44,6 +46,7 @@ class ViewTable:
             self.pixels[keep],
             self.seen[keep],
             self.sigma[keep],
+            self.back[keep],
         )
 
 
@@ -61,6 +64,7 @@ def view_table(sightings: Sightings, min_points: int = MIN_POINTS) -> ViewTable:
         np.where(seen[..., None], pixels, 0.0),
         seen,
         np.where(seen & np.isfinite(sigma) & (sigma > 0), sigma, 1.0),
+        np.concatenate([part.mirrored for part in parts]),
     )
     return table.chosen(seen.sum(axis=1) >= min_points)
 

@@ -2,8 +2,10 @@
 
 For every camera and every moment the question is put: would everything fit better, had this camera
 stood elsewhere from this moment on? All poses are free to change besides, because the adjustment
-has settled between before and after. The camera whose move explains most is the one that was
-bumped.
+has settled between before and after; so are all lenses and the print on the target's back, because
+what is wrong with them moves points as the target goes from place to place. The camera whose move
+explains most is the one that was bumped, if the move is also far beyond what differs from moment to
+moment anyway.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from calibration.checks.evidence import Evidence
 from calibration.checks.finding import Finding
 from calibration.checks.linear import (
     ChangeModel,
+    back_columns,
+    estimate,
     gains_after,
     lens_columns,
+    move_columns,
     pose_columns,
+    with_move,
 )
 
 EDGE = 0.08
@@ -28,6 +34,8 @@ EFFECT_WARN, EFFECT_FAIL = 0.3, 1.2
 SIGNIFICANT = 150.0
 """Of the gain, which for noise alone is about 6 to 30 (6 degrees of freedom, best of many
 splits), but residuals are correlated."""
+FAR = 60.0
+"""Of the squared distance. The best of many moments reaches 30 to 40 where nothing moved."""
 PEOPLE_EFFECT, PEOPLE_SIGNIFICANT = 1.6, 8.0
 """By how much both must be larger for keypoints of people, whose errors last for a second and
 more and follow how people turn, so that an eighth of the pixels or less is independent."""
@@ -45,6 +53,8 @@ class Bump:
         turned_rad: how far it turned.
         effect_px: by how much that worsens its residuals, root mean square.
         gain: how much of the squared residuals it explains, in variances of a pixel.
+        distance: squared length of the move in its standard deviations, by the spread between
+            stretches of time.
         rivals: other cameras whose move would explain as much.
     """
 
@@ -54,6 +64,7 @@ class Bump:
     turned_rad: float
     effect_px: float
     gain: float
+    distance: float
     rivals: tuple[int, ...]
 
 
@@ -62,8 +73,7 @@ def find_bump(model: ChangeModel) -> Bump | None:
     n, count = model.cameras, len(model.time_s)
     if n < 2 or count < 2 * MIN_INSTANTS:
         return None
-    # A lens that does not fit moves points as the target goes from place to place.
-    free = np.concatenate([pose_columns(n), lens_columns(n)])
+    free = np.concatenate([pose_columns(n), lens_columns(n), back_columns(n)])
     best: tuple[float, int, int, np.ndarray] | None = None
     gains = np.zeros(n)
     for c in range(n):
@@ -83,6 +93,7 @@ def find_bump(model: ChangeModel) -> Bump | None:
     after = np.arange(count) >= split
     # A camera that is moved twice looks as if it had moved less, so the smaller part counts.
     seen = min(int(model.pixels[after, camera].sum()), int(model.pixels[~after, camera].sum()))
+    found = estimate(with_move(model, camera, after), move_columns(n), free)
     limit = max(RIVAL_SHARE * gain, gain - RIVAL_GAIN) if n > 2 else 0.9 * gain
     return Bump(
         camera,
@@ -91,6 +102,7 @@ def find_bump(model: ChangeModel) -> Bump | None:
         float(np.linalg.norm(change[:3])),
         model.sigma_px * float(np.sqrt(max(gain, 0.0) / max(seen, 1))),
         gain,
+        float(found.value @ np.linalg.pinv(found.covariance) @ found.value),
         tuple(int(c) for c in range(n) if c != camera and gains[c] >= limit),
     )
 
@@ -101,6 +113,7 @@ def is_bump(evidence: Evidence, bump: Bump | None) -> bool:
     return (
         bump is not None
         and bump.gain >= SIGNIFICANT * (PEOPLE_SIGNIFICANT if people else 1.0)
+        and bump.distance >= FAR
         and bump.effect_px >= EFFECT_WARN * evidence.scale_px * (PEOPLE_EFFECT if people else 1.0)
     )
 

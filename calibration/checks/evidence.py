@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +16,7 @@ from calibration.checks.tracks import (
     tracks_of_sightings,
     triangulate,
 )
+from calibration.lens.misfit import LensMisfit
 from calibration.sightings import Sightings
 from calibration.solution import Solution
 from mocap.arrays import Float, Int
@@ -60,6 +62,7 @@ class Evidence:
             None without a target.
         people: matched keypoints of people, where there was no target.
         lenses_given: whether the lenses were given and kept fixed.
+        misfits: whether each lens fits single views of the target, by camera.
         floor_set: whether z = 0 is meant to be the floor.
         old_rig: an earlier calibration of the same cameras.
         statures: heights of people.
@@ -72,6 +75,7 @@ class Evidence:
     sightings: Sightings | None = None
     people: PointTracks | None = None
     lenses_given: bool = False
+    misfits: Mapping[str, LensMisfit] = field(default_factory=dict[str, LensMisfit])
     floor_set: bool = True
     old_rig: Rig | None = None
     statures: Statures | None = None

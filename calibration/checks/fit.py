@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from calibration.checks.evidence import Evidence
-from calibration.checks.finding import Finding
+from calibration.checks.finding import Finding, listed
+from calibration.checks.tracks import frame_s
 
 WARN_PX, FAIL_PX = 1.0, 3.0
 """Of the triangulation's residuals, at a focal length of 1000 px."""
 STANDS_OUT = 2.5
 OUTLIERS_WARN, OUTLIERS_FAIL = 0.1, 0.3
 KEPT_RATIO = 2.0
+SHORT = 0.5
+"""What does not fit within less than this share of the time has a cause that came and went."""
+FAST, FAST_PX = 2.0, 10.0
+"""The target is too fast where it moves so many times as far from frame to frame as usual, and so
+far."""
 
 
 def check_fit(evidence: Evidence) -> list[Finding]:
     """Convergence, residuals of all points, cameras that stand out, and what was switched off."""
     found: list[Finding] = []
-    solution, rig = evidence.solution, evidence.rig
+    solution = evidence.solution
     if not solution.converged:
         found.append(
             Finding(
@@ -57,25 +63,7 @@ def check_fit(evidence: Evidence) -> list[Finding]:
     if not len(entries.camera):
         return found
     kept, every = entries.rmse_px(inliers_only=True), entries.rmse_px()
-    for c, name in enumerate(rig.names):
-        own = entries.camera == c
-        if own.sum() < 20:
-            continue
-        share = float(np.mean(~entries.inlier[own]))
-        if share > OUTLIERS_WARN:
-            found.append(
-                Finding(
-                    "fail" if share > OUTLIERS_FAIL else "warn",
-                    "outliers",
-                    (name,),
-                    f"{100 * share:.0f} % of what {name} saw does not fit and was switched off, "
-                    f"usual is below {2 if board else 5} %",
-                    f"Look at the residuals of {name} over time in the report: all of the time "
-                    f"points to {'the target or ' if board else ''}the lens, some of the time to a "
-                    f"bump or to {'blur' if board else 'people taken for others'}",
-                    {"outlier_share": share},
-                )
-            )
+    found += _switched_off(evidence)
     if every > KEPT_RATIO * kept and every - kept > 0.5 * scale:
         found.append(
             Finding(
@@ -90,6 +78,72 @@ def check_fit(evidence: Evidence) -> list[Finding]:
             )
         )
     return found
+
+
+def _switched_off(evidence: Evidence) -> list[Finding]:
+    """Cameras of which much did not fit, when that was, and whether the target was fast then."""
+    entries, names = evidence.solution.residuals, evidence.rig.names
+    board = evidence.sightings is not None
+    share = np.zeros(len(names))
+    for c in range(len(names)):
+        own = entries.camera == c
+        share[c] = float(np.mean(~entries.inlier[own])) if own.sum() >= 20 else 0.0
+    guilty = np.flatnonzero(share > OUTLIERS_WARN)
+    if not len(guilty):
+        return []
+    out = np.isin(entries.camera, guilty) & ~entries.inlier
+    first, last = np.quantile(entries.time_s[out], [0.05, 0.95])
+    length = float(np.ptp(entries.time_s))
+    who = listed([names[c] for c in guilty])
+    shares = listed([f"{100 * share[c]:.0f} %" for c in guilty])
+    seen = (
+        f"{shares} of what {who} saw does not fit and was switched off, usual is below "
+        f"{2 if board else 5} %"
+    )
+    remedy = (
+        f"Look at the residuals over time in the report: all of the time points to "
+        f"{'the target or ' if board else ''}the lens, some of the time to a bump or to "
+        f"{'blur' if board else 'people taken for others'}"
+    )
+    if last - first < SHORT * length:
+        seen += f"; nearly all of it between {first:.1f} and {last:.1f} s"
+        usual, then = _steps_px(evidence, first, last)
+        if board and then > max(FAST * usual, FAST_PX):
+            seen += (
+                f", when the target moved by {then:.0f} px from frame to frame ({usual:.0f} px at "
+                f"other times)"
+            )
+            remedy = (
+                "Move the target slower, with stops, or film more frames per second: what it did "
+                "between two frames is not known"
+            )
+    return [
+        Finding(
+            "fail" if share.max() > OUTLIERS_FAIL else "warn",
+            "outliers",
+            tuple(names[c] for c in guilty),
+            seen,
+            remedy,
+            {"outlier_share": float(share.max()), "from_s": float(first), "to_s": float(last)},
+        )
+    ]
+
+
+def _steps_px(evidence: Evidence, first_s: float, last_s: float) -> tuple[float, float]:
+    """How far points usually move from frame to frame, outside a stretch of time and in it."""
+    if evidence.sightings is None:
+        return float("nan"), float("nan")
+    tracks = evidence.tracks
+    step_s = np.array([frame_s(evidence.sightings[name]) for name in tracks.names])
+    step = np.linalg.norm(tracks.velocity_px_s, axis=-1) * step_s[:, None, None]
+    inside = (tracks.time_s >= first_s - 1e-6) & (tracks.time_s <= last_s + 1e-6)
+
+    def usual(instants: np.ndarray) -> float:
+        values = step[:, instants]
+        values = values[np.isfinite(values)]
+        return float(np.median(values)) if len(values) else 0.0
+
+    return usual(~inside), usual(inside)
 
 
 def _standing_out(evidence: Evidence) -> list[Finding]:

@@ -13,6 +13,7 @@ from calibration.checks.linear import (
     LENS,
     ChangeModel,
     Estimate,
+    back_columns,
     columns,
     estimate,
     pose_columns,
@@ -110,9 +111,14 @@ def check_lens_field(evidence: Evidence) -> list[Finding]:
     """Lenses whose residuals form a pattern in the image, and lenses that another focal length or
     distortion would make agree with the other cameras."""
     found = _changed(evidence)
+    named = {name for finding in found for name in finding.cameras}
+    found += [f for f in _misfits(evidence) if not named & set(f.cameras)]
     if evidence.sightings is None or found:
         return found
     for c, camera in enumerate(evidence.rig):
+        if camera.name in evidence.misfits:
+            # Single views tell a lens from all that is wrong between cameras.
+            continue
         field = residual_field(evidence.solution.residuals, c, camera.intrinsics.size)
         scale = camera.intrinsics.focal_px / 1000
         size = field.systematic_px
@@ -145,13 +151,44 @@ def check_lens_field(evidence: Evidence) -> list[Finding]:
     return found
 
 
+def _misfits(evidence: Evidence) -> list[Finding]:
+    """Lenses that do not fit single views of the target, wherever the cameras stand."""
+    found: list[Finding] = []
+    for camera in evidence.rig:
+        misfit = evidence.misfits.get(camera.name)
+        if misfit is None or not misfit.found:
+            continue
+        size = misfit.systematic_px
+        rest = float(np.sqrt(max(misfit.noise_px**2 - size**2, 0.0)))
+        scale = camera.intrinsics.focal_px / 1000
+        whose = "that was given" if evidence.lenses_given else "model"
+        found.append(
+            Finding(
+                "fail" if size > FAIL_PX * scale else "warn",
+                "lens_model",
+                (camera.name,),
+                f"the lens {whose} of {camera.name} does not fit: in single views of the target "
+                f"{misfit.noise_px:.2f} px of residual are left, with a lens that fits "
+                f"{rest:.2f} px would be",
+                f"Calibrate the lens of {camera.name} anew, from near (mocap calibrate lenses): "
+                f"focus, zoom or video mode may have changed"
+                if evidence.lenses_given
+                else f"Allow other lens models for {camera.name} (--lens-models), check that the "
+                f"target is flat, and that stabilisation is off",
+                {"systematic_px": size, "residual_px": misfit.noise_px},
+            )
+        )
+    return found
+
+
 def lens_changes(model: ChangeModel) -> list[tuple[Estimate, float]]:
     """For each camera the change of focal length (share) and radial distortion that explains most,
     with by how much it worsens the camera's residuals (px, root mean square)."""
     n = model.cameras
     result: list[tuple[Estimate, float]] = []
     for c in range(n):
-        found = estimate(model, columns(c, LENS), pose_columns(n))
+        others = np.concatenate([pose_columns(n), back_columns(n)])
+        found = estimate(model, columns(c, LENS), others)
         count = max(int(model.pixels[:, c].sum()), 1)
         result.append((found, model.sigma_px * float(np.sqrt(max(found.gain, 0.0) / count))))
     return result

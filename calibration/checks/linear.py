@@ -22,17 +22,25 @@ from mocap.geometry.projection import project_points, projection_jacobian, trans
 from mocap.geometry.rotations import matrix_from_rotvec, skew_matrix
 from mocap.model import Camera, Rig
 
-PER_CAMERA = 9
+PER_CAMERA = 15
 """Changes of a camera: rotation about its centre (rad, 3, left of its rotation), displacement of
 its centre (m, world, 3), time offset (s), logarithm of its focal length, radial distortion (of the
-image point, by the square of its distance from the centre in focal lengths)."""
+image point, by the square of its distance from the centre in focal lengths), logarithm of fx / fy,
+centre (2, in focal lengths), radial distortion by the fourth power, tangential distortion (2)."""
 POSE = slice(0, 6)
-OFFSET, FOCAL, RADIAL = 6, 7, 8
-LENS = slice(7, 9)
-_PRIOR_SIGMA = np.array([0.3, 0.3, 0.3, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5])
-"""So loose that it only fixes what nothing measures: the common motion of all cameras."""
+OFFSET, FOCAL, RADIAL, ASPECT = 6, 7, 8, 9
+LENS, WHOLE_LENS = slice(7, 9), slice(7, 15)
+BACK = 3
+"""After those of all cameras: shift of the print on the target's back, in the target's frame
+(m)."""
+_PRIOR_SIGMA = np.array(
+    [0.3, 0.3, 0.3, 1.0, 1.0, 1.0, 1.0, 0.2, 0.5, 0.02, 0.05, 0.05, 0.5, 0.02, 0.02]
+)
+"""So loose that it only fixes what nothing measures: the common motion of all cameras, and of
+lenses what a pose does as well."""
+_BACK_SIGMA = 0.02
 _HUBER_SIGMAS = 3.0
-_MAX_INSTANTS = 400
+_MAX_INSTANTS, _AT_ONCE = 400, 40
 _BLOCKS = 40
 
 
@@ -54,7 +62,7 @@ class ChangeModel:
     time_s: Float[np.ndarray, " instants"]
     information: Float[np.ndarray, "instants unknowns unknowns"]
     gradient: Float[np.ndarray, "instants unknowns"]
-    direct: Float[np.ndarray, "instants cameras 9 9"]
+    direct: Float[np.ndarray, "instants cameras per_camera per_camera"]
     pixels: Int[np.ndarray, "instants cameras"]
     sigma_px: float
 
@@ -63,7 +71,9 @@ class ChangeModel:
         """How many."""
         return self.pixels.shape[1]
 
-    def effect_px(self, camera: int, change: Float[np.ndarray, " 9"], keep: np.ndarray) -> float:
+    def effect_px(
+        self, camera: int, change: Float[np.ndarray, " per_camera"], keep: np.ndarray
+    ) -> float:
         """How far a change moves the pixels of a camera at some instants, root mean square."""
         count = int(self.pixels[keep, camera].sum())
         if not count:
@@ -103,8 +113,18 @@ def pose_columns(cameras: int) -> Int[np.ndarray, " chosen"]:
 
 
 def lens_columns(cameras: int) -> Int[np.ndarray, " chosen"]:
-    """Positions of all cameras' focal lengths and distortions."""
-    return np.concatenate([columns(c, LENS) for c in range(cameras)])
+    """Positions of all that can be wrong with all cameras' lenses."""
+    return np.concatenate([columns(c, WHOLE_LENS) for c in range(cameras)])
+
+
+def back_columns(cameras: int) -> Int[np.ndarray, " 3"]:
+    """Positions of the shift of the print on the target's back."""
+    return cameras * PER_CAMERA + np.arange(BACK)
+
+
+def move_columns(cameras: int) -> Int[np.ndarray, " 6"]:
+    """Positions of the pose that a camera takes later, in a model `with_move`."""
+    return cameras * PER_CAMERA + BACK + np.arange(6)
 
 
 def change_model(
@@ -123,55 +143,81 @@ def change_model(
         useful = useful[np.linspace(0, len(useful) - 1, _MAX_INSTANTS).round().astype(int)]
     sigma = sigma_px or noise_px(tracks, seen)
     n = len(rig)
-    size = n * PER_CAMERA
+    size = n * PER_CAMERA + BACK
     information = np.zeros((len(useful), size, size))
     gradient = np.zeros((len(useful), size))
     direct = np.zeros((len(useful), n, PER_CAMERA, PER_CAMERA))
     count = np.zeros((len(useful), n), np.int64)
-    by_own, by_point, residual = _whitened(rig, tracks, seen, useful, sigma)
-    points = by_point.shape[2]
-    for row in range(len(useful)):
-        across = np.zeros((points, size, 3))
-        inner, pull = np.zeros((points, 3, 3)), np.zeros((points, 3))
-        for c in range(n):
-            own, point, r = by_own[c, row], by_point[c, row], residual[c, row]
-            place = slice(c * PER_CAMERA, (c + 1) * PER_CAMERA)
-            flat = own.reshape(-1, PER_CAMERA)
-            direct[row, c] = flat.T @ flat
-            count[row, c] = np.count_nonzero(point.any(axis=(1, 2)))
-            information[row, place, place] = direct[row, c]
-            gradient[row, place] = flat.T @ r.ravel()
-            across[:, place] = own.mT @ point
-            inner += point.mT @ point
-            pull += (point.mT @ r[..., None])[..., 0]
-        # A point which only one camera has in front of it tells nothing, and breaks nothing.
-        ease = 1e-9 * np.trace(inner, axis1=1, axis2=2) + 1e-12
-        inner += ease[:, None, None] * np.eye(3)
-        solved = np.linalg.solve(inner, np.concatenate([across.mT, pull[..., None]], axis=-1))
-        wide = across.transpose(1, 0, 2).reshape(size, -1)
-        tall = solved.reshape(-1, size + 1)
-        information[row] -= wide @ tall[:, :-1]
-        gradient[row] -= wide @ tall[:, -1]
+    for first in range(0, len(useful), _AT_ONCE):
+        rows = useful[first : first + _AT_ONCE]
+        by_own, by_point, residual = _whitened(rig, tracks, seen, rows, sigma)
+        turn = _target_axes(tracks, seen, rows)
+        for k in range(len(rows)):
+            row = first + k
+            behind = np.zeros(n, bool) if tracks.behind is None else tracks.behind[:, rows[k]]
+            across = np.zeros((by_point.shape[2], size, 3))
+            inner, pull = np.zeros((len(across), 3, 3)), np.zeros((len(across), 3))
+            for c in range(n):
+                own, point, r = by_own[c, k], by_point[c, k], residual[c, k]
+                place = np.arange(c * PER_CAMERA, (c + 1) * PER_CAMERA)
+                flat = own.reshape(-1, PER_CAMERA)
+                direct[row, c] = flat.T @ flat
+                count[row, c] = np.count_nonzero(point.any(axis=(1, 2)))
+                if behind[c]:
+                    own = np.concatenate([own, point @ turn[k]], axis=-1)
+                    place = np.append(place, size - BACK + np.arange(BACK))
+                    flat = own.reshape(-1, len(place))
+                information[row][np.ix_(place, place)] += flat.T @ flat
+                gradient[row, place] += flat.T @ r.ravel()
+                across[:, place] += own.mT @ point
+                inner += point.mT @ point
+                pull += (point.mT @ r[..., None])[..., 0]
+            # A point which only one camera has in front of it tells nothing, and breaks nothing.
+            ease = 1e-9 * np.trace(inner, axis1=1, axis2=2) + 1e-12
+            inner += ease[:, None, None] * np.eye(3)
+            solved = np.linalg.solve(inner, np.concatenate([across.mT, pull[..., None]], axis=-1))
+            wide = across.transpose(1, 0, 2).reshape(size, -1)
+            tall = solved.reshape(-1, size + 1)
+            information[row] -= wide @ tall[:, :-1]
+            gradient[row] -= wide @ tall[:, -1]
     return ChangeModel(tracks.time_s[useful], information, gradient, direct, count, sigma)
 
 
+def _target_axes(tracks: PointTracks, seen: Triangulation, rows: np.ndarray) -> np.ndarray:
+    """Rotation of the target in the world at some instants; zero where its points do not tell, so
+    that a shift of its back does nothing there."""
+    axes = np.zeros((len(rows), 3, 3))
+    if tracks.target_m is None or tracks.behind is None or not tracks.behind.any():
+        return axes
+    for k, row in enumerate(rows):
+        known = np.isfinite(seen.points[row]).all(axis=1)
+        if known.sum() < 3:
+            continue
+        flat, space = tracks.target_m[known], seen.points[row][known]
+        u, s, vt = np.linalg.svd((space - space.mean(axis=0)).T @ (flat - flat.mean(axis=0)))
+        if s[1] > 0.05 * s[0]:
+            axes[k] = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    return axes
+
+
 def _whitened(
-    rig: Rig, tracks: PointTracks, seen: Triangulation, useful: np.ndarray, sigma_px: float
+    rig: Rig, tracks: PointTracks, seen: Triangulation, rows: np.ndarray, sigma_px: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Derivatives by the cameras' changes and by the points, and residuals, over their standard
-    deviations with Huber weights: (cameras, instants, points, 2, 9 | 3 | none), 0 where unseen."""
-    shape = (len(rig), len(useful), seen.points.shape[1])
+    deviations with Huber weights, at some instants: (cameras, instants, points, 2, changes | 3 |
+    none), 0 where unseen."""
+    shape = (len(rig), len(rows), seen.points.shape[1])
     by_own, by_point = np.zeros((*shape, 2, PER_CAMERA)), np.zeros((*shape, 2, 3))
     residual = np.zeros((*shape, 2))
-    enough = seen.views[useful] >= 2
+    enough = seen.views[rows] >= 2
     for c, camera in enumerate(rig):
-        left = seen.residual_px[c, useful]
+        left = seen.residual_px[c, rows]
         on = np.nonzero(enough & np.isfinite(left).all(axis=-1))
-        scale = sigma_px * tracks.sigma_px[c, useful][on]
+        scale = sigma_px * tracks.sigma_px[c, rows][on]
         length = np.linalg.norm(left[on], axis=1) / scale
         scale = scale * np.sqrt(np.maximum(1.0, length / _HUBER_SIGMAS))
-        velocity = np.nan_to_num(tracks.velocity_px_s[c, useful][on])
-        j_point, j_own = _derivatives(camera, seen.points[useful][on], velocity)
+        velocity = np.nan_to_num(tracks.velocity_px_s[c, rows][on])
+        j_point, j_own = _derivatives(camera, seen.points[rows][on], velocity)
         by_point[c][on] = j_point / scale[:, None, None]
         by_own[c][on] = j_own / scale[:, None, None]
         residual[c][on] = left[on] / scale[:, None]
@@ -205,7 +251,7 @@ def estimate(
     unknowns = np.concatenate([chosen, nuisance])
     a = model.information[rows][:, unknowns][:, :, unknowns]
     b = model.gradient[rows][:, unknowns]
-    return _solved(a, b, unknowns, len(chosen))
+    return _solved(a, b, _prior_sigma(unknowns, model.cameras), len(chosen))
 
 
 def gains_after(
@@ -229,30 +275,36 @@ def gains_after(
     itself = tail(model.information[:, own][:, :, own])
     cross = tail(model.information[:, own][:, :, nuisance])
     pull = tail(model.gradient[:, own])
-    prior = 1 / _PRIOR_SIGMA[nuisance % PER_CAMERA] ** 2
+    prior = 1 / _prior_sigma(nuisance, model.cameras) ** 2
     total = model.information[:, nuisance][:, :, nuisance].sum(axis=0) + np.diag(prior)
     inverse = np.linalg.inv(total)
-    reduced = itself + np.diag(1 / _PRIOR_SIGMA[own % PER_CAMERA] ** 2) - cross @ inverse @ cross.mT
+    reduced = itself + np.diag(1 / _prior_sigma(own, model.cameras) ** 2)
+    reduced = reduced - cross @ inverse @ cross.mT
     left = pull - cross @ (inverse @ model.gradient[:, nuisance].sum(axis=0))
     change = np.linalg.solve(reduced, left[..., None])[..., 0]
     return np.sum(change * left, axis=-1), change
 
 
-def estimate_with_bump(
-    model: ChangeModel, camera: int, after: np.ndarray, reference: int
-) -> Float[np.ndarray, " cameras"]:
-    """Time offsets of all cameras against a reference, one camera being free to have moved."""
-    n = model.cameras
-    own, others = columns(camera, POSE), [c for c in range(n) if c != reference]
-    shifts = np.concatenate([columns(c, OFFSET) for c in others])
-    unknowns = np.concatenate([shifts, own, pose_columns(n)])
-    a = model.information[:, unknowns][:, :, unknowns].copy()
-    b = model.gradient[:, unknowns].copy()
-    place = slice(len(shifts), len(shifts) + len(own))
-    a[~after, place], a[~after, :, place], b[~after, place] = 0.0, 0.0, 0.0
-    offset = np.zeros(n)
-    offset[others] = _solved(a, b, unknowns, len(shifts)).value
-    return offset
+def with_move(model: ChangeModel, camera: int, after: np.ndarray) -> ChangeModel:
+    """The model with six more unknowns, at `move_columns`: how a camera stands elsewhere after some
+    moment than before it.
+
+    Args:
+        model: the normal equations.
+        camera: which one.
+        after: mask of the instants after the moment.
+    """
+    own = columns(camera, POSE)
+    count, size = model.gradient.shape
+    information = np.zeros((count, size + len(own), size + len(own)))
+    gradient = np.zeros((count, size + len(own)))
+    information[:, :size, :size], gradient[:, :size] = model.information, model.gradient
+    beside = model.information[after][:, own]
+    information[after, size:, :size] = beside
+    information[after, :size, size:] = beside.mT
+    information[after, size:, size:] = beside[:, :, own]
+    gradient[after, size:] = model.gradient[after][:, own]
+    return replace(model, information=information, gradient=gradient)
 
 
 def moved_rig(rig: Rig, change: Float[np.ndarray, " unknowns"]) -> Rig:
@@ -311,15 +363,28 @@ def _derivatives(
     own[:, :, FOCAL] = pixels - lens.matrix[:2, 2]
     squares = np.sum((own[:, :, FOCAL] / lens.focal_px) ** 2, axis=1)
     own[:, :, RADIAL] = own[:, :, FOCAL] * squares[:, None]
+    place = own[:, :, FOCAL] / lens.focal_px
+    own[:, :, ASPECT] = own[:, :, FOCAL] * np.array([0.5, -0.5])
+    own[:, :, ASPECT + 1 : ASPECT + 3] = lens.focal_px * np.eye(2)
+    own[:, :, ASPECT + 3] = own[:, :, RADIAL] * squares[:, None]
+    both = place[:, 0] * place[:, 1]
+    own[:, 0, ASPECT + 4], own[:, 1, ASPECT + 4] = 2 * both, squares + 2 * place[:, 1] ** 2
+    own[:, 0, ASPECT + 5], own[:, 1, ASPECT + 5] = squares + 2 * place[:, 0] ** 2, 2 * both
+    own[:, :, ASPECT + 4 :] *= lens.focal_px
     return by_local @ rotation, own
 
 
-def _solved(a: np.ndarray, b: np.ndarray, unknowns: np.ndarray, chosen: int) -> Estimate:
-    prior = np.diag(1 / _PRIOR_SIGMA[unknowns % PER_CAMERA] ** 2)
+def _prior_sigma(unknowns: np.ndarray, cameras: int) -> np.ndarray:
+    further = np.concatenate([np.full(BACK, _BACK_SIGMA), _PRIOR_SIGMA[POSE]])
+    return np.concatenate([np.tile(_PRIOR_SIGMA, cameras), further])[unknowns]
+
+
+def _solved(a: np.ndarray, b: np.ndarray, sigma: np.ndarray, chosen: int) -> Estimate:
+    prior = np.diag(1 / sigma**2)
     total, pull = a.sum(axis=0) + prior, b.sum(axis=0)
     inverse = np.linalg.inv(total)
     value = inverse @ pull
-    without = np.arange(chosen, len(unknowns))
+    without = np.arange(chosen, len(sigma))
     rest = total[np.ix_(without, without)]
     gain = float(pull @ value)
     if len(without):

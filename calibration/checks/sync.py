@@ -12,7 +12,14 @@ import numpy as np
 from calibration.checks.bump import find_bump, is_bump
 from calibration.checks.evidence import Evidence
 from calibration.checks.finding import Finding
-from calibration.checks.linear import estimate_with_bump
+from calibration.checks.linear import (
+    OFFSET,
+    columns,
+    estimate,
+    move_columns,
+    pose_columns,
+    with_move,
+)
 
 EFFECT_WARN, EFFECT_FAIL = 0.3, 1.5
 """Pixels by which the remaining offset moves a camera's points, at 1000 px of focal length."""
@@ -33,7 +40,13 @@ def check_sync(evidence: Evidence) -> list[Finding]:
     if is_bump(evidence, bump):
         assert bump is not None
         after = evidence.model.time_s > bump.time_s
-        beside = estimate_with_bump(evidence.model, bump.camera, after, left.reference)
+        moved = with_move(evidence.model, bump.camera, after)
+        n = len(names)
+        others = [c for c in range(n) if c != left.reference]
+        shifts = np.concatenate([columns(c, OFFSET) for c in others])
+        beside = np.zeros(n)
+        nuisance = np.concatenate([move_columns(n), pose_columns(n)])
+        beside[others] = estimate(moved, shifts, nuisance).value
         offset = np.where(np.abs(beside) > UNEXPLAINED * np.abs(offset), offset, 0.0)
     # The fault may be the reference's own: offsets are looked at from the middle of the cameras.
     middle = float(np.median(offset[known]))

@@ -7,12 +7,12 @@ removing anything: an error that is computed only on what was kept proves nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from calibration.sightings import CameraSightings, Sightings
-from mocap.arrays import Float, Int
+from mocap.arrays import Bool, Float, Int
 from mocap.errors import CalibrationError
 from mocap.geometry.projection import project_points, projection_jacobian, unproject_pixels
 from mocap.model import Rig
@@ -35,6 +35,8 @@ class PointTracks:
         velocity_px_s: of the pixels by the camera's own footage; NaN where unknown.
         sigma_px: standard deviation of each pixel relative to a usual one; NaN where not seen.
         frame: number of the camera's frame nearest to the instant; -1 where there is none.
+        behind: whether the camera looked at the back of the target; None without a target.
+        target_m: the points in the target's frame; None without a target.
     """
 
     names: tuple[str, ...]
@@ -43,6 +45,8 @@ class PointTracks:
     velocity_px_s: Float[np.ndarray, "cameras instants points 2"]
     sigma_px: Float[np.ndarray, "cameras instants points"]
     frame: Int[np.ndarray, "cameras instants"]
+    behind: Bool[np.ndarray, "cameras instants"] | None = None
+    target_m: Float[np.ndarray, "points 3"] | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -58,15 +62,15 @@ class PointTracks:
             self.velocity_px_s[:, keep],
             self.sigma_px[:, keep],
             self.frame[:, keep],
+            None if self.behind is None else self.behind[:, keep],
+            self.target_m,
         )
 
     def without(self, camera: int) -> PointTracks:
         """The same with one camera blind."""
         pixels = self.pixels.copy()
         pixels[camera] = np.nan
-        return PointTracks(
-            self.names, self.time_s, pixels, self.velocity_px_s, self.sigma_px, self.frame
-        )
+        return replace(self, pixels=pixels)
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,15 @@ def tracks_of_sightings(
     shape = (len(cameras), len(instants), points)
     pixels, velocity = np.full((*shape, 2), np.nan), np.full((*shape, 2), np.nan)
     sigma, frame = np.full(shape, np.nan), np.full(shape[:2], -1)
+    behind = np.zeros(shape[:2], bool)
     for c, (camera, clock) in enumerate(zip(cameras, clocks, strict=True)):
         if len(camera):
             at = _resample(camera, clock, instants)
             pixels[c], velocity[c], sigma[c], frame[c] = at
-    return PointTracks(rig.names, instants, pixels, velocity, sigma, frame)
+            behind[c] = camera.mirrored[_nearest(clock, instants)]
+    return PointTracks(
+        rig.names, instants, pixels, velocity, sigma, frame, behind, sightings.target.points_m
+    )
 
 
 def tracks_of_people(

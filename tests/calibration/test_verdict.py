@@ -22,9 +22,10 @@ from verdict_scene import (
 from calibration.checks.blur import blurred_share
 from calibration.checks.coverage import coverage
 from calibration.checks.lens_field import residual_field
-from calibration.checks.linear import change_model, columns, moved_rig
+from calibration.checks.linear import PER_CAMERA, change_model, columns, moved_rig
 from calibration.checks.shared_views import groups
 from calibration.checks.tracks import tracks_of_people, tracks_of_sightings, triangulate
+from calibration.lens.misfit import LensMisfit
 from calibration.sightings import CameraSightings
 from calibration.solution import Residuals
 from calibration.verdict import (
@@ -64,6 +65,37 @@ def test_bumped_camera_is_named_with_the_time(cameras):
     assert finding.cameras == ("cam2",)
     assert finding.figures["time_s"] == pytest.approx(3.6, abs=0.3)
     assert finding.severity == "fail"
+
+
+def test_a_bump_is_found_beside_a_lens_that_does_not_fit():
+    rig = ring_rig(3)
+    lens = rig.cameras[0].intrinsics
+    wrong = replace(
+        lens, matrix=lens.matrix + np.array([[40.0, 0, 4], [0, 40.0, -5], [0, 0, 0]]),
+        distortions=np.array([0.01, -0.01, 5e-4, 0.0, 0.0]),
+    )  # fmt: skip
+    true = rig.replaced(replace(rig.cameras[0], intrinsics=wrong))
+    moved = true.replaced(turned(true.cameras[2], 0.8, 0.02))
+    still = judge(evidence_of(rig, sightings_of(true, 3), lenses_given=True))
+    assert not [f for f in still.findings if f.check == "bumped"], still.text()
+    assert [f.cameras for f in still.findings if f.check == "lens_model"] == [("cam0",)]
+    seen = sightings_of(true, 3, rig_at=lambda t: moved if t > 3.6 else true)
+    finding = _found(evidence_of(rig, seen, lenses_given=True), "bumped")
+    assert finding.cameras == ("cam2",)
+    assert finding.figures["time_s"] == pytest.approx(3.6, abs=0.3)
+
+
+def test_a_lens_that_fits_no_single_view_is_named():
+    evidence = good_evidence(0, 3)
+    grid, count = np.full((1, 12, 2), np.nan), np.zeros((1, 12), int)
+    bad = LensMisfit(True, 0.3, 0.3, 0.35, 0.001, grid, count)
+    good = replace(bad, found=False)
+    misfits = {"cam0": good, "cam1": bad, "cam2": good}
+    finding = _found(replace(evidence, misfits=misfits), "lens_model")
+    assert finding.cameras == ("cam1",) and finding.severity == "warn"
+    assert "0.35 px" in finding.seen and "0.18 px" in finding.seen
+    solved = replace(evidence, misfits=misfits, lenses_given=False)
+    assert "--lens-models" in _found(solved, "lens_model").remedy
 
 
 def test_of_two_cameras_either_may_have_been_bumped():
@@ -383,7 +415,7 @@ def test_no_convergence_fails():
 def test_model_of_small_changes_against_the_true_change():
     rig = ring_rig(4)
     tracks = tracks_of_sightings(rig, sightings_of(rig, 0, noise_px=1e-6))
-    change = np.zeros(4 * 9)
+    change = np.zeros(4 * PER_CAMERA)
     own = columns(2, slice(0, 6))
     change[own] = [1e-4, -2e-4, 1e-4, 2e-4, 1e-4, -3e-4]
     wrong = moved_rig(rig, change)

@@ -1,5 +1,7 @@
 """The equations of the joint adjustment, against finite differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from board_scene import board_scene
@@ -16,6 +18,7 @@ def _problem(kind, seed=0):
     rig = type(rig)(rig.cameras)
     scene = board_scene(4, seed=seed, duration_s=1.2, fps=10.0, rig=rig, noise_px=1.0)
     table = view_table(scene.sightings)
+    table = replace(table, back=table.camera == 2)
     rng = np.random.default_rng(seed)
     arrays = rig.arrays
     state_offset = rng.normal(0, 0.03, 4)
@@ -53,6 +56,7 @@ def _problem(kind, seed=0):
         state_offset,
         drift,
         path,
+        np.array([0.002, -0.001, 0.003]),
     )
     use = table.seen.copy()
     use[rng.random(use.shape) < 0.1] = False
@@ -70,6 +74,7 @@ def _problem(kind, seed=0):
         reference=1,
         solve_offset=kind != "free",
         solve_drift=kind != "free",
+        back_sigma_m=0.004,
     )
     return problem, state
 
