@@ -18,6 +18,8 @@ from calibration.checks.evidence import Evidence, KnownDistance, Statures
 from calibration.frame_choice import choose_frames
 from calibration.intrinsics import calibrate_lens
 from calibration.lens.result import LensCalibration, free_center
+from calibration.people.size import PeopleSizes, people_sizes
+from calibration.people.tracks import PeopleTracks
 from calibration.sightings import CameraSightings, Sightings
 from calibration.solution import Solution
 from calibration.timing import RigOffsets, solve_offsets
@@ -113,7 +115,8 @@ def calibrate_with_board(
     lens_sightings: Sightings | None = None,
     old_rig: Rig | None = None,
     distances: tuple[KnownDistance, ...] = (),
-    statures: Statures | None = None,
+    people: PeopleTracks | None = None,
+    height_m: float | None = None,
     say: Say = lambda _: None,
 ) -> BoardCalibration:
     """Calibrates a rig.
@@ -125,7 +128,8 @@ def calibrate_with_board(
         lens_sightings: separate footage for the lenses, cameras of the same names.
         old_rig: an earlier calibration, for the verdict.
         distances: known distances between cameras, for the verdict.
-        statures: heights of people, for the verdict.
+        people: 2D people in front of the cameras, whose height the verdict looks at.
+        height_m: of the one who is seen most; without it people are taken to be adults.
         say: is told what is being done.
 
     Raises:
@@ -158,6 +162,11 @@ def calibrate_with_board(
     )
     frame = _world_frame(solution, seen, options)
     moved = move_solution(frame, solution)
+    sizes = None
+    if people is not None:
+        say("people's height")
+        sizes = people_sizes(moved.rig, people)
+        moved = replace(moved, notes=(*moved.notes, *sizes.notes))
     evidence = Evidence(
         moved,
         seen,
@@ -166,9 +175,18 @@ def calibrate_with_board(
         floor_set="floor from the target" in frame.words,
         old_rig=old_rig,
         distances=distances,
-        statures=statures,
+        statures=None if sizes is None else _statures(sizes, height_m),
+        upright=None if sizes is None else sizes.upright,
     )
     return BoardCalibration(moved, evidence, judge(evidence), lenses)
+
+
+def _statures(sizes: PeopleSizes, height_m: float | None) -> Statures:
+    true_m = None
+    if height_m is not None:
+        true_m = np.full(len(sizes.stature_m), np.nan)
+        true_m[:1] = height_m
+    return Statures(sizes.stature_m, true_m)
 
 
 def _check_seen(sightings: Sightings) -> None:

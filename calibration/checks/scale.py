@@ -20,7 +20,8 @@ from mocap.model import Rig, Target
 EDGE_WARN, EDGE_FAIL = 0.005, 0.02
 PLAUSIBLE_STATURE_M = (1.30, 2.10)
 """Outside, hardly an adult; children are warned about, not refused."""
-IMPOSSIBLE_STATURE_M = (0.8, 2.4)
+IMPOSSIBLE_STATURE_M = (1.0, 2.3)
+"""Half as tall as an adult, or twice: one square taken for two, or two for one."""
 STATED_WARN, STATED_FAIL = 0.06, 0.15
 """Keypoints give a person's height to about 3 %."""
 DISTANCE_WARN, DISTANCE_FAIL = 0.02, 0.08

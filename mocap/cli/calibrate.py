@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from calibration.with_board import BoardCalibration, BoardOptions, calibrate_with_board
+from capture.detectors import DEFAULT_DETECTOR
 from mocap.cli.calibration_summary import (
     EXIT_NOT_GOOD,
     called,
@@ -20,6 +21,7 @@ from mocap.cli.calibration_summary import (
 )
 from mocap.cli.footage import footage_of, lenses_by_name, scan
 from mocap.cli.options import option, required
+from mocap.cli.people_source import PeopleSource, people_at
 from mocap.cli.progress import errors, progress_bar, say_error
 from mocap.errors import CalibrationError, InputError
 from mocap.files import check_input, check_output, write_atomically
@@ -30,6 +32,7 @@ from mocap.storage.target_file import load_target
 if TYPE_CHECKING:
     from calibration.checks.evidence import KnownDistance
     from calibration.footage import Footage
+    from calibration.people.tracks import PeopleTracks
     from calibration.sightings import Sightings
     from mocap.model import Target
 
@@ -77,6 +80,15 @@ class Calibrate:
     """An earlier calibration of these cameras, which the verdict compares with."""
     distance: Annotated[tuple[str, str, float] | None, option("CAMERA CAMERA METRES")] = None
     """A distance between two cameras that was measured, which the verdict compares with."""
+    people: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()
+    """People in front of the cameras as they stand: a session, a file of 2D people, or videos,
+    which may be those of --videos. Their height tells a wrong square size; no board does."""
+    height_m: Annotated[float | None, option("METRES")] = None
+    """Height of the person who is seen most in --people, without shoes. Default: any adult's."""
+    fps: Annotated[float | None, option("HZ")] = None
+    """Frame rate of a file of 2D people, which does not state one. Default: 30."""
+    detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
+    """Finds the people in videos. Default: mediapipe-multi."""
     report: Annotated[Path | None, option("REPORT.html")] = None
     """The report. Default: beside the rig, RIG.report.html, and the figures as RIG.report.json."""
     overwrite: bool = False
@@ -89,7 +101,7 @@ class Calibrate:
         html, figures = report_paths(self.out, self.report)
         for path in (self.out, html, figures):
             check_output(path, overwrite=self.overwrite)
-        self._check()
+        people = self._check()
         target = load_target(self.target)
         if self.live:
             self._record()
@@ -103,6 +115,7 @@ class Calibrate:
             )
         given = self._lenses(footage)
         old_rig = None if self.old_rig is None else load_rig(self.old_rig)
+        tracks = self._people(people, footage)
         sightings = scan(target, footage, "searching the board")
         lens_sightings = self._lens_sightings(target, footage, given)
         with errors.status("calibrating") as status:
@@ -113,6 +126,8 @@ class Calibrate:
                 lens_sightings=lens_sightings,
                 old_rig=old_rig,
                 distances=self._distances(),
+                people=tracks,
+                height_m=self.height_m,
                 say=lambda what: status.update(f"calibrating: {what}"),
             )
             self._write(result, html, figures)
@@ -121,7 +136,8 @@ class Calibrate:
         )
         return 0 if result.verdict.grade != "fail" else EXIT_NOT_GOOD
 
-    def _check(self) -> None:
+    def _check(self) -> PeopleSource | None:
+        """Checks the options; returns where people come from."""
         check_input(self.target, "target file")
         if self.live:
             if len(self.videos) != 1 or self.images is not None:
@@ -136,6 +152,16 @@ class Calibrate:
             raise InputError("--lens-target needs --lens-videos or --lens-images")
         if self.options.floor == "none" and self.options.floor_at_s is not None:
             raise InputError("--floor-at-s does not go with --floor none; leave one out")
+        if self.height_m is not None and not 0.4 <= self.height_m <= 2.6:
+            raise InputError(
+                f"--height-m is {self.height_m:g}; give the height in metres, between 0.4 and 2.6"
+            )
+        if not self.people:
+            for name, given in (("height-m", self.height_m), ("fps", self.fps)):
+                if given is not None:
+                    raise InputError(f"--{name} needs --people, in which the person is seen")
+            return None
+        return people_at(self.people, self.fps, self.detector)
 
     def _record(self) -> None:
         from capture.live import record_live
@@ -188,6 +214,22 @@ class Calibrate:
         names = tuple(each.name for each in footage)
         separate = footage_of(self.lens_videos, self.lens_images, names)
         return scan(other, separate, "searching the board for the lenses")
+
+    def _people(
+        self, source: PeopleSource | None, footage: Sequence[Footage]
+    ) -> PeopleTracks | None:
+        if source is None:
+            return None
+        known = {each.name: each.image_size for each in footage}
+        if source.videos:
+            source = replace(source, cameras=tuple(known))
+        tracks, _ = source.load(known)
+        if not any(name in known for name in tracks.names):
+            raise InputError(
+                f"--people has cameras {', '.join(tracks.names)}, the footage has "
+                f"{', '.join(known)}; name them alike"
+            )
+        return tracks
 
     def _distances(self) -> tuple[KnownDistance, ...]:
         from calibration.checks.evidence import KnownDistance

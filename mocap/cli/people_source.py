@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from calibration.image_size import fit_camera_to_image_size
 from calibration.people.tracks import PeopleTracks
 from capture.detectors import DEFAULT_DETECTOR
+from capture.rig_videos import VIDEO_SUFFIXES
 from capture.video_probe import probe_video
 from mocap.cli.progress import progress_bar, say_error
 from mocap.errors import InputError, RigError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mocap.model import Observation
 
 DEFAULT_RATE_HZ = 30.0
+SESSION_SUFFIXES = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,17 @@ class PeopleSource:
         if sum(given) != 1:
             raise InputError("pass one of SESSION, --observations and --videos")
         if self.fps is not None and self.observations is None:
-            raise InputError("--fps is for --observations only; videos state their frame rate")
+            raise InputError("--fps is for files of 2D people only; videos state their frame rate")
         if self.fps is not None and not 0.1 <= self.fps <= 100_000:
             raise InputError(f"--fps is {self.fps:g}; it must lie between 0.1 and 100000")
 
-    def load(self) -> tuple[PeopleTracks, Rig | None]:
+    def load(
+        self, image_sizes: Mapping[str, tuple[int, int]] | None = None
+    ) -> tuple[PeopleTracks, Rig | None]:
         """Reads or finds the people.
+
+        Args:
+            image_sizes: by camera, for observations that do not state them.
 
         Returns:
             The people, and the rig if there is one (its lenses fitted to the size of the images).
@@ -74,7 +82,8 @@ class PeopleSource:
                 tracks = PeopleTracks.from_frame_sets(session.frame_sets(), sizes, session.skeleton)
         elif self.observations is not None:
             file = load_observations(self.observations)
-            sizes = {} if rig is None else {c.name: c.intrinsics.size for c in rig}
+            sizes = dict(image_sizes or {})
+            sizes |= {} if rig is None else {c.name: c.intrinsics.size for c in rig}
             tracks = PeopleTracks.from_observation_file(file, self.fps or DEFAULT_RATE_HZ, sizes)
         else:
             tracks = self._from_videos(rig)
@@ -119,6 +128,38 @@ class PeopleSource:
         sets = [FrameSet(n, o.time_ns, {o.camera: o}) for n, o in enumerate(seen)]
         sizes = {name: info.size for name, info in infos.items()}
         return PeopleTracks.from_frame_sets(sets, sizes, skeleton)
+
+
+def people_at(paths: tuple[Path, ...], fps: float | None, detector: str) -> PeopleSource:
+    """Where people come from, by what the paths are: a session, observations, or videos.
+
+    Raises:
+        InputError: the paths are none of these, or the frame rate does not go with them.
+    """
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+    first = paths[0]
+    session = first.suffix.lower() in SESSION_SUFFIXES
+    film = first.suffix.lower() in VIDEO_SUFFIXES or (first.is_dir() and bool(_films(first)))
+    if not film and len(paths) > 1:
+        raise InputError(
+            f"give one session, one file or folder of 2D people, or videos; got {len(paths)} "
+            f"paths, of which {first} is no video"
+        )
+    source = PeopleSource(
+        session=first if session else None,
+        observations=None if session or film else first,
+        videos=paths if film and not session else (),
+        fps=fps,
+        detector=detector,
+    )
+    source.check()
+    return source
+
+
+def _films(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
 
 
 def _fitted(rig: Rig, tracks: PeopleTracks) -> Rig:
