@@ -78,6 +78,7 @@ class Solution:
         time_offset_sigma_s: standard deviation per camera; NaN where the offset was not solved.
         drift_ppm: how much faster each camera's clock runs than the session clock; NaN where not
             solved.
+        drift_sigma_ppm: standard deviation per camera; NaN where not solved.
         sigma_px: noise of a pixel of usual quality, as estimated from the residuals.
         path: of the target; None without a target.
         converged: whether the adjustment came to rest.
@@ -94,6 +95,7 @@ class Solution:
     lens_sigma: tuple[dict[str, float], ...]
     time_offset_sigma_s: Float[np.ndarray, " cameras"]
     drift_ppm: Float[np.ndarray, " cameras"]
+    drift_sigma_ppm: Float[np.ndarray, " cameras"]
     sigma_px: float
     path: TargetPath | None
     converged: bool

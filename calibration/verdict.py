@@ -196,6 +196,7 @@ def _camera_figures(evidence: Evidence) -> list[dict[str, Any]]:
                 "time_offset_ms": 1000 * camera.time_offset_s,
                 "time_offset_sigma_ms": 1000 * float(solution.time_offset_sigma_s[c]),
                 "drift_ppm": float(solution.drift_ppm[c]),
+                "drift_sigma_ppm": float(solution.drift_sigma_ppm[c]),
                 "focal_px": camera.intrinsics.focal_px,
                 "focal_sigma_px": solution.lens_sigma[c].get("fx"),
                 "position_m": camera.center_world.tolist(),

@@ -45,6 +45,9 @@ class PeopleOptions:
     """Instead of a height: two cameras and the distance of their lenses in metres."""
     solve_offsets: bool = True
     """Whether each camera's delay is solved for."""
+    drift: bool = False
+    """Whether the rates of the clocks are solved for as well, where the people prove that they
+    differ. Worth it for minutes of footage."""
     max_offset_s: float = 0.0
     """Delays up to so many seconds are searched for first. Needed for cameras that were not
     started together."""
@@ -101,6 +104,7 @@ def calibrate_with_people(
         camera_distance=options.camera_distance,
         initial_offsets_s=initial_offsets_s,
         solve_offsets=options.solve_offsets,
+        solve_drift=options.drift,
         max_offset_s=options.max_offset_s,
         field_of_view_deg=options.field_of_view_deg,
         shared_focal=options.shared_focal,
@@ -124,7 +128,7 @@ def calibrate_with_people(
     distance = options.camera_distance
     evidence = Evidence(
         _noted(solution, notes),
-        people=point_tracks(solution.rig, calibration.labelled),
+        people=point_tracks(solution.rig, calibration.labelled, solution.drift_ppm),
         lenses_given=lenses is not None and all(lens is not None for lens in lenses),
         floor_set=floor,
         old_rig=old_rig,

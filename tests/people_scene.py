@@ -65,7 +65,12 @@ def studio_rig(
 
 
 def people_tracks(
-    rig: Rig, seed: int, noise: DetectorNoise | None = None, *, seconds: float = 8.0
+    rig: Rig,
+    seed: int,
+    noise: DetectorNoise | None = None,
+    *,
+    seconds: float = 8.0,
+    drift_ppm: Sequence[float] = (),
 ) -> PeopleTracks:
     """What a detector reports of one person who walks a figure of eight."""
     noise = noise or DetectorNoise()
@@ -75,8 +80,8 @@ def people_tracks(
     turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
     time_s = np.arange(round(seconds * 30.0)) / 30.0
     cameras: list[CameraPeople] = []
-    for camera in rig:
-        points = path(time_s - camera.time_offset_s) @ turn.T
+    for camera, drift in zip(rig, drift_ppm or (0.0,) * len(rig), strict=True):
+        points = path((time_s - camera.time_offset_s) / (1 + 1e-6 * drift)) @ turn.T
         points[..., :2] += shift
         lens = camera.intrinsics
         flat, _ = project_points(

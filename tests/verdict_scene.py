@@ -160,6 +160,7 @@ def solution_of(rig: Rig, sightings: Sightings, *, adjust: bool = True) -> Solut
         tuple({"fx": 2.0, "fy": 2.0, "cx": 3.0, "cy": 3.0} for _ in rig),
         np.full(len(rig), 2e-4),
         np.full(len(rig), np.nan),
+        np.full(len(rig), np.nan),
         model.sigma_px,
         path,
         True,

@@ -23,6 +23,7 @@ from calibration.board.pose_graph import (
 )
 from calibration.board.problem import BoardState
 from calibration.board.views import ViewTable, frame_interval, view_table
+from calibration.clock_drift import drift_is_proven, drift_notes, no_drift_note
 from calibration.lens_jacobian import lens_parameters
 from calibration.sightings import Sightings
 from calibration.solution import Residuals, Solution, TargetPath
@@ -213,25 +214,31 @@ def _solve(
     )
     together = instants(table, start.time_s(table), interval_s) is not None
 
-    def joint(timed: bool, both_sides: bool) -> JointResult:
+    def joint(timed: bool, drifting: bool = False) -> JointResult:
         return solve_jointly(
-            replace(setup, back_sigma_m=BACK_SIGMA_M if both_sides else 0.0),
+            replace(setup, back_sigma_m=BACK_SIGMA_M if two_sided else 0.0),
             start,
             first.T_world_target,
             first.trusted,
             free=not timed and together,
             solve_offset=timed,
-            solve_drift=timed and solve_drift,
+            solve_drift=drifting,
             on_step=on_step,
         )
 
     found: JointResult | None = None
     solved = False
     if solve_offsets is not False:
-        found = joint(True, two_sided)
+        found = joint(True, solve_drift)
         solved = solve_offsets is True or _offsets_matter(found, interval_s, together)
     if found is None or not solved:
-        found = joint(False, two_sided)
+        found = joint(False)
+    elif solve_drift:
+        solved_drift, spread = _drifts(found)
+        if not drift_is_proven(solved_drift, spread):
+            span = float(np.ptp(found.state.time_s(table)))
+            notes = [*notes, no_drift_note(names, np.sqrt(np.diag(spread)), span)]
+            found = joint(True)
     if two_sided:
         notes = [*notes, _back_note(found)]
     elif solve_back:
@@ -242,6 +249,7 @@ def _solve(
         ]
     if solved:
         notes = notes + _offset_notes(names, found, interval_s)
+    notes = [*notes, *_clock_notes(names, found)]
     if not found.adjustment.converged:
         notes = [*notes, "the adjustment did not come to rest; the result may be rough"]
     return _solution(sightings, lenses, found, tuple(notes))
@@ -250,6 +258,14 @@ def _solve(
 def _offset_columns(found: JointResult) -> np.ndarray:
     columns = found.problem.columns
     return columns.clock[:, 0] - (columns.total - columns.cameras)
+
+
+def _drifts(found: JointResult) -> tuple[np.ndarray, np.ndarray]:
+    """The solved drifts and their covariance."""
+    columns = found.problem.columns
+    solved = columns.clock[:, 1] >= 0
+    place = columns.clock[solved, 1] - (columns.total - columns.cameras)
+    return found.state.drift[solved], found.covariance[np.ix_(place, place)]
 
 
 def _offsets_matter(found: JointResult, interval_s: float, together: bool) -> bool:
@@ -278,6 +294,16 @@ def _back_note(found: JointResult) -> str:
         f"{1000 * float(np.linalg.norm(found.state.back_m)):.1f} mm ({shift} mm; z is the "
         f"thickness)"
     )
+
+
+def _clock_notes(names: Sequence[str], found: JointResult) -> tuple[str, ...]:
+    solved = found.problem.columns.clock[:, 1] >= 0
+    if not solved.any():
+        return ()
+    ppm, sigma = np.full(len(names), np.nan), np.full(len(names), np.nan)
+    drift, spread = _drifts(found)
+    ppm[solved], sigma[solved] = 1e6 * drift, 1e6 * np.sqrt(np.diag(spread))
+    return drift_notes(names, ppm, sigma)
 
 
 def _offset_notes(names: Sequence[str], found: JointResult, interval_s: float) -> list[str]:
@@ -346,6 +372,7 @@ def _solution(
         lens_sigma=tuple(lens_sigma),
         time_offset_sigma_s=np.where(clock[:, 0] >= 0, sigma[clock[:, 0]], np.nan),
         drift_ppm=np.where(clock[:, 1] >= 0, 1e6 * state.drift, np.nan),
+        drift_sigma_ppm=np.where(clock[:, 1] >= 0, 1e6 * sigma[clock[:, 1]], np.nan),
         sigma_px=float(np.sqrt(np.mean(found.sigma_px**2))),
         path=_target_path(found),
         converged=found.adjustment.converged,

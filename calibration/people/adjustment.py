@@ -104,7 +104,7 @@ def adjust_people(
     rounds = ROUNDS if final else 1
     for number in range(rounds):
         last = final and number == rounds - 1
-        m = measure(people, instants_s, state.offset_s, min_confidence)
+        m = measure(people, instants_s, state.offset_s, min_confidence, state.drift)
         m, state = _with_points(m, lenses, state, bones, people.people)
         keypoint = m.point_keypoint[m.point]
         m = replace(m, sigma_px=m.sigma_px * factors[m.camera, keypoint])
@@ -178,7 +178,8 @@ def _freely_adjusted(
     turn = state.rotation[held].T @ found.rotation[held]
     shift = state.rotation[held].T @ (found.translation[held] - state.translation[held])
     rotation = found.rotation @ turn.T
-    late = found.offset_s[held] - state.offset_s[held]
+    # Clocks are those of the held camera's again: t_old = t_new + late, at its own drift of none.
+    late = (found.offset_s[held] - state.offset_s[held]) * (1 + found.drift)
     moved = (found.offset_s != state.offset_s) | (offset_sigma > 0)
     return replace(
         found,
@@ -234,7 +235,9 @@ def _with_points(
 ) -> tuple[Measurements, PeopleState]:
     """Triangulates, and leaves out pixels whose points are behind their camera."""
     scaled = scaled_lenses(lenses, state.log_focal)
-    points = triangulate_points(m, scaled, state.rotation, state.translation, state.offset_s)
+    points = triangulate_points(
+        m, scaled, state.rotation, state.translation, state.offset_s, drift=state.drift
+    )
     depth = np.einsum("nj,nj->n", state.rotation[m.camera, 2], points[m.point])
     depth += state.translation[m.camera, 2]
     ahead = np.array([lens.lens == "fisheye" for lens in lenses])[m.camera] | (depth > 0.05)

@@ -1,9 +1,10 @@
 """The one adjustment of cameras, time offsets, people and their bones.
 
-Unknowns are the poses of the cameras, a factor on their focal lengths, their time offsets, the
-length of every bone of every person, and one free 3D point per person, instant and keypoint. The
-residuals are the pixels; that the lengths of bones do not change, which ties the scales of thinly
-connected cameras together; and what is known beforehand about poses, focal lengths and offsets.
+Unknowns are the poses of the cameras, a factor on their focal lengths, their time offsets and the
+drift of their clocks (a camera stamps an event of time t with t (1 + drift) + offset), the length
+of every bone of every person, and one free 3D point per person, instant and keypoint. The residuals
+are the pixels; that the lengths of bones do not change, which ties the scales of thinly connected
+cameras together; and what is known beforehand about poses, focal lengths and clocks.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class PeopleState:
         offset_s: how late each camera is.
         bone_log: logarithm of each person's bone lengths.
         points: 3D keypoints in the order of the measurements' points.
+        drift: by how much each camera's clock runs fast, as a fraction.
     """
 
     rotation: Float[np.ndarray, "cameras 3 3"]
@@ -45,6 +47,7 @@ class PeopleState:
     offset_s: Float[np.ndarray, " cameras"]
     bone_log: Float[np.ndarray, "people bones"]
     points: Float[np.ndarray, "points 3"]
+    drift: Float[np.ndarray, " cameras"]
 
     @property
     def centers(self) -> Float[np.ndarray, "cameras 3"]:
@@ -89,6 +92,7 @@ class Unknowns:
         shared_focal: whether all free focal factors are one.
         offset_sigma_s: standard deviation of each offset about its prior; 0 holds it.
         offset_prior_s: offsets believed beforehand.
+        drift_sigma: standard deviation of each drift about none; 0 holds it.
         log_stature: logarithm of the stature of the first person, which sets the scale; None
             where poses or a prior set it.
     """
@@ -99,6 +103,7 @@ class Unknowns:
     shared_focal: bool
     offset_sigma_s: Float[np.ndarray, " cameras"]
     offset_prior_s: Float[np.ndarray, " cameras"]
+    drift_sigma: Float[np.ndarray, " cameras"]
     log_stature: float | None
 
 
@@ -109,6 +114,7 @@ class Columns:
     pose: Int[np.ndarray, "cameras 6"]
     focal: Int[np.ndarray, " cameras"]
     offset: Int[np.ndarray, " cameras"]
+    drift: Int[np.ndarray, " cameras"]
     bone: Int[np.ndarray, "people bones"]
     point: Int[np.ndarray, "points 3"]
     count: int
@@ -176,10 +182,11 @@ class PeopleBundle:
         else:
             focal = take(focal_free)
         offset = take(unknowns.offset_sigma_s > 0)
+        drift = take(unknowns.drift_sigma > 0)
         rig = next_free
         bone = take(used)
         point = take(np.ones((self.measurements.points, 3), bool))
-        return Columns(pose, focal, offset, bone, point, next_free, rig)
+        return Columns(pose, focal, offset, drift, bone, point, next_free, rig)
 
     def _make_pattern(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mask, indices and row starts of the pixels' sparse rows."""
@@ -189,6 +196,7 @@ class PeopleBundle:
                 columns.pose[m.camera],
                 columns.focal[m.camera][:, None],
                 columns.offset[m.camera][:, None],
+                columns.drift[m.camera][:, None],
                 columns.point[m.point],
             ],
             axis=1,
@@ -212,6 +220,7 @@ class PeopleBundle:
             state.offset_s + padded[columns.offset],
             state.bone_log + padded[columns.bone],
             state.points + padded[columns.point],
+            state.drift + padded[columns.drift],
         )
 
     def pixel_residual(self, state: PeopleState) -> Float[np.ndarray, "n 2"]:
@@ -224,7 +233,7 @@ class PeopleBundle:
             pose[:3, :3], pose[:3, 3] = state.rotation[c], state.translation[c]
             points = state.points[m.point[rows]]
             predicted[rows] = project_points(points, matrix, distortions, fisheye, pose)[0]
-        return predicted - m.carried_px(state.offset_s)
+        return predicted - m.carried_px(state.offset_s, state.drift)
 
     def residual(self, state: PeopleState) -> Float[np.ndarray, " rows"]:
         """All whitened residuals."""
@@ -237,7 +246,7 @@ class PeopleBundle:
         m = self.measurements
         n = len(m)
         residual = np.empty((n, 2))
-        blocks = np.zeros((n, 2, 11))
+        blocks = np.zeros((n, 2, 12))
         for c, rows in enumerate(self._rows):
             matrix, distortions, fisheye = self._lens(state, c)
             turned = state.points[m.point[rows]] @ state.rotation[c].T
@@ -249,9 +258,10 @@ class PeopleBundle:
             blocks[rows, :, 3:6] = by_point
             focal = by_lens[:, :, 0] * matrix[0, 0] + by_lens[:, :, 1] * matrix[1, 1]
             blocks[rows, :, 6] = focal
-            blocks[rows, :, 8:11] = by_point @ state.rotation[c]
-        residual -= m.carried_px(state.offset_s)
-        blocks[:, :, 7] = -m.speed_px_s(state.offset_s)
+            blocks[rows, :, 9:12] = by_point @ state.rotation[c]
+        residual -= m.carried_px(state.offset_s, state.drift)
+        blocks[:, :, 7] = -m.speed_px_s(state.offset_s, state.drift)
+        blocks[:, :, 8] = blocks[:, :, 7] * m.time_s[:, None]
         residual /= m.sigma_px[:, None]
         blocks /= m.sigma_px[:, None, None]
         mask, indices, starts = self._pattern
@@ -292,6 +302,7 @@ class PeopleBundle:
                 unknowns.offset_sigma_s,
                 columns.offset,
             ),
+            (state.drift, 0.0 * state.drift, unknowns.drift_sigma, columns.drift),
         ):
             free = np.flatnonzero(column >= 0)
             residual = (values - expected)[free] / sigma[free]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibration.clock_drift import USUAL_SIGMA, drift_is_proven, drift_notes, no_drift_note
 from calibration.people.adjustment import PeopleAdjustment, adjust_people
 from calibration.people.bundle import PeopleState, Unknowns, scaled_lenses
 from calibration.people.chain import FirstPoses, chain_poses
@@ -101,6 +102,7 @@ def calibrate_rig_from_people(
     camera_distance: tuple[str, str, float] | None = None,
     initial_offsets_s: Sequence[float] | None = None,
     solve_offsets: bool = True,
+    solve_drift: bool = False,
     max_offset_s: float = 0.0,
     solve_focal: bool | None = None,
     shared_focal: bool = False,
@@ -121,6 +123,8 @@ def calibrate_rig_from_people(
         camera_distance: names of two cameras and the distance of their lenses in metres.
         initial_offsets_s: how late each camera is, to about a frame.
         solve_offsets: whether time offsets are refined (the first camera's is held).
+        solve_drift: whether the rates of the clocks are unknowns too; they are taken over where the
+            people prove that they differ. Only with offsets.
         max_offset_s: without `initial_offsets_s`, offsets up to this are searched for.
         solve_focal: whether focal lengths are refined; by default those that were assumed.
         shared_focal: whether all cameras have the same correction of the focal length.
@@ -158,6 +162,8 @@ def calibrate_rig_from_people(
     interval = float(np.median([c.interval_s for c in tracks.cameras]))
     offset_sigma = np.full(cameras, _OFFSET_SIGMA_FRAMES * interval if solve_offsets else 0.0)
     offset_sigma[0] = 0.0
+    rates = np.full(cameras, USUAL_SIGMA if solve_drift and solve_offsets else 0.0)
+    rates[0] = 0.0
     unknowns = Unknowns(
         fixed_camera=0,
         pose_prior=None,
@@ -165,6 +171,7 @@ def calibrate_rig_from_people(
         shared_focal=shared_focal,
         offset_sigma_s=offset_sigma,
         offset_prior_s=offsets,
+        drift_sigma=rates,
         log_stature=float(np.log(stature)),
     )
     state = PeopleState(
@@ -174,10 +181,14 @@ def calibrate_rig_from_people(
         offsets,
         np.zeros((0, 0)),
         np.zeros((0, 3)),
+        np.zeros(cameras),
     )
 
-    def adjusted(people: LabelledPeople, start: PeopleState, final: bool) -> PeopleAdjustment:
-        instants = choose_instants(people, start.offset_s, most_instants if final else 50, 4)
+    def adjusted(
+        people: LabelledPeople, start: PeopleState, final: bool, unknowns: Unknowns = unknowns
+    ) -> PeopleAdjustment:
+        most = most_instants if final else 50
+        instants = choose_instants(people, start.offset_s, most, 4, start.drift)
         _check_instants(instants)
         return adjust_people(
             people,
@@ -194,14 +205,31 @@ def calibrate_rig_from_people(
     rough = adjusted(first.people, state, False)
     labelled = _labelled(tracks, used, rough)
     adjustment = adjusted(labelled, rough.state, True)
+    clocks: tuple[str, ...] = ()
+    if rates.any():
+        solved = adjustment.bundle.columns.drift
+        solved = solved[solved >= 0]
+        spread = adjustment.rig_covariance[np.ix_(solved, solved)]
+        if drift_is_proven(adjustment.state.drift[1:], spread):
+            clocks = drift_notes(
+                tracks.names,
+                1e6 * adjustment.state.drift,
+                np.append(np.nan, 1e6 * np.sqrt(np.diag(spread))),
+            )
+        else:
+            span = float(np.ptp(adjustment.bundle.measurements.instants_s))
+            clocks = (no_drift_note(tracks.names, np.sqrt(np.diag(spread)), span),)
+            still = replace(rough.state, drift=np.zeros(cameras))
+            adjustment = adjusted(labelled, still, True, replace(unknowns, drift_sigma=0.0 * rates))
     done = _finished(tracks, labelled, adjustment, height_m, known_length, camera_distance, given)
-    if first.rival < AMBIGUOUS:
-        return done
-    note = (
-        f"another pose of the two cameras fits {100 * first.rival:.0f} % as well, since the people "
-        f"are seen as if in one plane; add a camera or film them at different distances"
-    )
-    return replace(done, solution=replace(done.solution, notes=(*done.solution.notes, note)))
+    notes = (*done.solution.notes, *clocks)
+    if first.rival >= AMBIGUOUS:
+        notes = (
+            *notes,
+            f"another pose of the two cameras fits {100 * first.rival:.0f} % as well, since the "
+            f"people are seen as if in one plane; add a camera or film them at different distances",
+        )
+    return replace(done, solution=replace(done.solution, notes=notes))
 
 
 def _first_poses(
@@ -257,7 +285,7 @@ def _labelled(
     placement = upright_placement(table, tracks.skeleton, 1.0)
     placed = placement.state(state)
     rig = _rig(tracks.names, scaled_lenses(lenses, state.log_focal), placed, None)
-    labelled = label_people(tracks, rig, state.offset_s, tolerance=2.0)
+    labelled = label_people(tracks, rig, state.offset_s, tolerance=2.0, drift=state.drift)
     if not labelled.people:
         raise CalibrationError(
             "the cameras cannot be made to agree on any person; film one person alone who walks "

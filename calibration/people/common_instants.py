@@ -13,7 +13,11 @@ LONGEST_STEP_FRAMES = 1.6
 """Pixels are interpolated between two frames that are no further apart."""
 
 
-def point_tracks(rig: Rig, labelled: LabelledPeople) -> PointTracks:
+def point_tracks(
+    rig: Rig,
+    labelled: LabelledPeople,
+    drift_ppm: Float[np.ndarray, " cameras"] | None = None,
+) -> PointTracks:
     """The keypoints of all people at common instants, those of the camera with the most frames.
 
     Pixels of the others are interpolated between frames, their time offsets taken off.
@@ -21,14 +25,17 @@ def point_tracks(rig: Rig, labelled: LabelledPeople) -> PointTracks:
     Args:
         rig: gives the time offsets.
         labelled: who is who in 2D.
+        drift_ppm: of each camera's clock, see `Solution`; None or NaN for none.
     """
+    rate = np.ones(len(rig)) if drift_ppm is None else 1 + 1e-6 * np.nan_to_num(drift_ppm, nan=0.0)
     cameras = labelled.tracks.cameras
     reference = int(np.argmax([len(camera.frame) for camera in cameras]))
     time_s = cameras[reference].time_s - rig.cameras[reference].time_offset_s
+    time_s = time_s / rate[reference]
     pixels: list[np.ndarray] = []
     trust: list[np.ndarray] = []
     for c, camera in enumerate(cameras):
-        at_s = time_s + rig.cameras[c].time_offset_s
+        at_s = time_s * rate[c] + rig.cameras[c].time_offset_s
         xy, confidence = _at(
             camera.time_s, at_s, camera.interval_s, labelled.pixels[c], labelled.confidence[c]
         )

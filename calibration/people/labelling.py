@@ -25,6 +25,7 @@ def label_people(
     offset_s: Float[np.ndarray, " cameras"] | None = None,
     *,
     tolerance: float = 1.0,
+    drift: Float[np.ndarray, " cameras"] | None = None,
 ) -> LabelledPeople:
     """Matches the 2D people of all cameras and over time, and puts left and right right.
 
@@ -33,6 +34,7 @@ def label_people(
         rig: the cameras, metric and roughly right.
         offset_s: how late each camera is; those of the rig by default.
         tolerance: how many times further apart than usual views of the same person may be.
+        drift: by how much each camera's clock runs fast, as a fraction.
 
     Returns:
         The people, those first that are seen most; nobody where no two views match.
@@ -42,7 +44,8 @@ def label_people(
     reconstructor = Reconstructor(rig, tracks.skeleton, config)
     rows: list[dict[int, np.ndarray]] = [{} for _ in tracks.cameras]
     mirrored: list[dict[int, np.ndarray]] = [{} for _ in tracks.cameras]
-    for frames, time_s in _instants(tracks, offsets):
+    rates = np.ones(len(offsets)) if drift is None else 1 + drift
+    for frames, time_s in _instants(tracks, offsets, rates):
         observations: dict[str, Observation] = {}
         members: dict[str, np.ndarray] = {}
         for camera, frame in zip(tracks.cameras, frames, strict=True):
@@ -90,18 +93,20 @@ def _collected(
     return LabelledPeople.from_rows(tracks, tables, turns)
 
 
-def _instants(tracks: PeopleTracks, offset_s: np.ndarray) -> list[tuple[list[int], float]]:
+def _instants(
+    tracks: PeopleTracks, offset_s: np.ndarray, rates: np.ndarray
+) -> list[tuple[list[int], float]]:
     """Frames of all cameras that belong together, by the clock of the fastest camera."""
     fastest = int(np.argmin([c.interval_s for c in tracks.cameras]))
     reference = tracks.cameras[fastest]
     instants: list[tuple[list[int], float]] = []
     for stamp in reference.time_s:
-        time_s = float(stamp - offset_s[fastest])
+        time_s = float((stamp - offset_s[fastest]) / rates[fastest])
         frames: list[int] = []
-        for camera, offset in zip(tracks.cameras, offset_s, strict=True):
+        for camera, offset, rate in zip(tracks.cameras, offset_s, rates, strict=True):
             frame = -1
             if len(camera.time_s):
-                gap = np.abs(camera.time_s - (time_s + offset))
+                gap = np.abs(camera.time_s - (time_s * rate + offset))
                 nearest = int(np.argmin(gap))
                 limit = 0.5 * max(reference.interval_s, 1e-3) + 1e-6
                 frame = nearest if gap[nearest] <= limit else -1

@@ -74,15 +74,34 @@ class Measurements:
         """Number of points."""
         return len(self.point_person)
 
-    def carried_px(self, offset_s: Float[np.ndarray, " cameras"]) -> Float[np.ndarray, "n 2"]:
-        """The pixels at their instants, the cameras being late by `offset_s`."""
-        step = (self.ahead_s + offset_s[self.camera])[:, None]
+    @property
+    def time_s(self) -> Float[np.ndarray, " n"]:
+        """Instant of each pixel's point."""
+        return self.instants_s[self.point_instant[self.point]]
+
+    def carried_px(
+        self,
+        offset_s: Float[np.ndarray, " cameras"],
+        drift: Float[np.ndarray, " cameras"] | None = None,
+    ) -> Float[np.ndarray, "n 2"]:
+        """The pixels at their instants, the cameras being late by `offset_s`, and by `drift` times
+        the instant."""
+        step = self._step_s(offset_s, drift)
         return self.pixels + step * self.velocity + 0.5 * step**2 * self.acceleration
 
-    def speed_px_s(self, offset_s: Float[np.ndarray, " cameras"]) -> Float[np.ndarray, "n 2"]:
+    def speed_px_s(
+        self,
+        offset_s: Float[np.ndarray, " cameras"],
+        drift: Float[np.ndarray, " cameras"] | None = None,
+    ) -> Float[np.ndarray, "n 2"]:
         """Derivative of `carried_px` by the camera's offset."""
-        step = (self.ahead_s + offset_s[self.camera])[:, None]
-        return self.velocity + step * self.acceleration
+        return self.velocity + self._step_s(offset_s, drift) * self.acceleration
+
+    def _step_s(self, offset_s: np.ndarray, drift: np.ndarray | None) -> np.ndarray:
+        step = self.ahead_s + offset_s[self.camera]
+        if drift is not None and np.any(drift):
+            step = step + drift[self.camera] * self.time_s
+        return step[:, None]
 
     def kept(self, keep: Bool[np.ndarray, " n"]) -> Measurements:
         """Only some pixels, and only the points that two cameras still see."""
@@ -112,6 +131,7 @@ def measure(
     instants_s: Float[np.ndarray, " instants"],
     offset_s: Float[np.ndarray, " cameras"],
     min_confidence: float = MIN_CONFIDENCE,
+    drift: Float[np.ndarray, " cameras"] | None = None,
 ) -> Measurements:
     """Collects the pixels of all points that at least two cameras see at some instants.
 
@@ -120,17 +140,20 @@ def measure(
         instants_s: on the session clock.
         offset_s: how late each camera is thought to be; decides which frame is the nearest.
         min_confidence: keypoints of lower confidence are left out.
+        drift: by how much each camera's clock is thought to run fast, as a fraction; none by
+            default.
     """
     instants = len(instants_s)
     k = len(people.tracks.skeleton)
     shape = (people.people, instants, k)
     parts: list[dict[str, np.ndarray]] = []
     for c, camera in enumerate(people.tracks.cameras):
-        nearest = _nearest(camera.time_s, instants_s + offset_s[c])
+        late = offset_s[c] + (0.0 if drift is None else drift[c] * instants_s)
+        nearest = _nearest(camera.time_s, instants_s + late)
         if not len(camera.time_s):
             continue
         ahead = instants_s - camera.time_s[nearest]
-        near = np.abs(ahead + offset_s[c]) <= _REACH * camera.interval_s + 1e-9
+        near = np.abs(ahead + late) <= _REACH * camera.interval_s + 1e-9
         pixels = people.pixels[c][:, nearest]
         confidence = people.confidence[c][:, nearest]
         good = (confidence >= min_confidence) & np.isfinite(pixels).all(axis=-1)
@@ -216,6 +239,7 @@ def choose_instants(
     offset_s: Float[np.ndarray, " cameras"],
     most: int,
     min_keypoints: int = 6,
+    drift: Float[np.ndarray, " cameras"] | None = None,
 ) -> Float[np.ndarray, " instants"]:
     """Instants that spread over time and over the places where people were seen.
 
@@ -232,7 +256,8 @@ def choose_instants(
         for confidence in people.confidence
     ]
     densest = int(np.argmax([seen.any(axis=0).sum() for seen in shown]))
-    candidates = cameras[densest].time_s - offset_s[densest]
+    rate = np.ones(len(cameras)) if drift is None else 1 + drift
+    candidates = (cameras[densest].time_s - offset_s[densest]) / rate[densest]
     if not len(candidates):
         return np.zeros(0)
     views = np.zeros((people.people, len(candidates)), np.int64)
@@ -240,8 +265,9 @@ def choose_instants(
     for c, camera in enumerate(cameras):
         if not len(camera.time_s):
             continue
-        nearest = _nearest(camera.time_s, candidates + offset_s[c])
-        gap = np.abs(candidates + offset_s[c] - camera.time_s[nearest])
+        stamps = candidates * rate[c] + offset_s[c]
+        nearest = _nearest(camera.time_s, stamps)
+        gap = np.abs(stamps - camera.time_s[nearest])
         seen = shown[c][:, nearest] & (gap <= _REACH * camera.interval_s + 1e-9)
         views += seen
         masked = np.where(

