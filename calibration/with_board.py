@@ -114,6 +114,7 @@ def calibrate_with_board(
     *,
     lens_sightings: Sightings | None = None,
     old_rig: Rig | None = None,
+    lens_rig: Rig | None = None,
     distances: tuple[KnownDistance, ...] = (),
     people: PeopleTracks | None = None,
     height_m: float | None = None,
@@ -127,6 +128,7 @@ def calibrate_with_board(
         options: what to solve for.
         lens_sightings: separate footage for the lenses, cameras of the same names.
         old_rig: an earlier calibration, for the verdict.
+        lens_rig: where the cameras stood when the given lenses were calibrated, for the verdict.
         distances: known distances between cameras, for the verdict.
         people: 2D people in front of the cameras, whose height the verdict looks at.
         height_m: of the one who is seen most; without it people are taken to be adults.
@@ -174,6 +176,7 @@ def calibrate_with_board(
         misfits={name: lens.misfit for name, lens in lenses.items()},
         floor_set="floor from the target" in frame.words,
         old_rig=old_rig,
+        lens_rig=lens_rig,
         distances=distances,
         statures=None if sizes is None else _statures(sizes, height_m),
         upright=None if sizes is None else sizes.upright,

@@ -65,6 +65,8 @@ class Evidence:
         misfits: whether each lens fits single views of the target, by camera.
         floor_set: whether z = 0 is meant to be the floor.
         old_rig: an earlier calibration of the same cameras.
+        lens_rig: the poses that cameras had when the given lenses were calibrated, where the file
+            of the lenses is that of a rig. The cameras may stand elsewhere today.
         statures: heights of people.
         distances: known distances between cameras.
         upright: mean direction from feet to head of standing people, in the world; None if nobody
@@ -78,6 +80,7 @@ class Evidence:
     misfits: Mapping[str, LensMisfit] = field(default_factory=dict[str, LensMisfit])
     floor_set: bool = True
     old_rig: Rig | None = None
+    lens_rig: Rig | None = None
     statures: Statures | None = None
     distances: tuple[KnownDistance, ...] = ()
     upright: Float[np.ndarray, " 3"] | None = None

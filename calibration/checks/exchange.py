@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from mocap.arrays import Float
 from mocap.model import Rig
 
 FRAMES = 12
+OWN = 0.8
+"""A lens fits its own camera clearly better than another one where it leaves this share of the
+error."""
 GAIN = 2.0
 NEAR, FAR = 0.25, 0.6
 """Exchanged cameras stand this near to each other's old place, and this far from their own, by the
@@ -21,7 +25,9 @@ distance between the two places."""
 
 def check_exchange(evidence: Evidence) -> list[Finding]:
     """Exchanged cameras, against an earlier rig and against given lenses."""
-    return [*_poses(evidence), *_lenses(evidence)]
+    by_lens = _lenses(evidence)
+    named = {finding.cameras for finding in by_lens}
+    return [*(f for f in _poses(evidence) if f.cameras not in named), *by_lens]
 
 
 def lens_errors_px(evidence: Evidence) -> Float[np.ndarray, "cameras lenses"]:
@@ -98,9 +104,36 @@ def aligned(rig: Rig, old: Rig, names: list[str]) -> dict[str, np.ndarray]:
 
 
 def _poses(evidence: Evidence) -> list[Finding]:
-    old, rig = evidence.old_rig, evidence.rig
-    if old is None:
+    """Exchanged videos, by where cameras stood in an earlier rig."""
+    if evidence.old_rig is not None:
+        return _crossed(evidence.rig, evidence.old_rig)
+    if evidence.lens_rig is None:
         return []
+    # The rig of the lenses may be of another day: what its lenses contradict is no exchange of
+    # names but cameras that changed places.
+    found: list[Finding] = []
+    for finding in _crossed(evidence.rig, evidence.lens_rig):
+        a, b = (evidence.rig.names.index(name) for name in finding.cameras)
+        errors = lens_errors_px(evidence) if evidence.sightings is not None else None
+        if errors is not None and errors[a, a] + errors[b, b] < OWN * (errors[a, b] + errors[b, a]):
+            continue
+        first, second = finding.cameras
+        others = len(evidence.rig) > 2
+        found.append(
+            replace(
+                finding,
+                severity="fail" if others else "warn",
+                seen=finding.seen.replace("in the earlier rig", "in the file of --intrinsics"),
+                remedy=f"Exchange the names of the videos of {first} and {second}; if these "
+                f"cameras really changed places, all is well: give their lenses in a file without "
+                f"poses ('mocap calibrate lenses' writes one)",
+            )
+        )
+    return found
+
+
+def _crossed(rig: Rig, old: Rig) -> list[Finding]:
+    """The two cameras that stand each where the other stood, if there are any."""
     common = [name for name in rig.names if name in old.names]
     found: list[Finding] = []
     least = NEAR

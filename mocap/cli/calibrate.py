@@ -19,11 +19,11 @@ from mocap.cli.calibration_summary import (
     print_calibration,
     report_paths,
 )
-from mocap.cli.footage import footage_of, lenses_by_name, scan
+from mocap.cli.footage import footage_of, lenses_by_name, names_in_file, scan
 from mocap.cli.options import option, required
 from mocap.cli.people_source import PeopleSource, people_at
 from mocap.cli.progress import errors, progress_bar, say_error
-from mocap.errors import CalibrationError, InputError
+from mocap.errors import CalibrationError, InputError, RigError
 from mocap.files import check_input, check_output, write_atomically
 from mocap.model import Intrinsics, Rig
 from mocap.storage.rig_file import load_intrinsics, load_rig, save_rig
@@ -125,6 +125,7 @@ class Calibrate:
                 self.options,
                 lens_sightings=lens_sightings,
                 old_rig=old_rig,
+                lens_rig=self._lens_rig(footage),
                 distances=self._distances(),
                 people=tracks,
                 height_m=self.height_m,
@@ -200,6 +201,18 @@ class Calibrate:
         for note in notes:
             say_error(note, "note", "yellow")
         return lenses
+
+    def _lens_rig(self, footage: Sequence[Footage]) -> Rig | None:
+        """The poses that stand beside the given lenses, if the file has any."""
+        if self.intrinsics is None:
+            return None
+        try:
+            rig = load_rig(self.intrinsics)
+        except RigError:
+            # Many files hold lenses only; `_lenses` has read them.
+            return None
+        pairs, _ = names_in_file((each.name for each in footage), rig.names)
+        return Rig(tuple(replace(rig[other], name=name) for name, other in pairs.items()))
 
     def _lens_sightings(
         self, target: Target, footage: Sequence[Footage], given: dict[str, Intrinsics]

@@ -154,30 +154,48 @@ def lenses_by_name(
     Raises:
         RigError: a camera has no lens, or its lens is for images of another size.
     """
-    by_name = {name.casefold(): lens for name, lens in lenses.items()}
+    pairs, by_number = names_in_file(sizes, lenses)
     notes: list[str] = []
-    if not any(name.casefold() in by_name for name in sizes):
-        numbers = {_number(name): name for name in lenses}
-        wanted = [_number(name) for name in sizes]
-        if None not in wanted and len(set(wanted)) == len(wanted) and set(wanted) <= set(numbers):
-            pairs = {name: numbers[_number(name)] for name in sizes}
-            by_name = {name.casefold(): lenses[other] for name, other in pairs.items()}
-            text = ", ".join(f"{name} = {other}" for name, other in pairs.items())
-            notes.append(f"cameras of {source.name} taken by their numbers: {text}")
+    if by_number:
+        text = ", ".join(f"{name} = {other}" for name, other in pairs.items())
+        notes.append(f"cameras of {source.name} taken by their numbers: {text}")
     result: dict[str, Intrinsics] = {}
     for name, size in sizes.items():
-        lens = by_name.get(name.casefold())
-        if lens is None:
+        if name not in pairs:
             raise RigError(
                 f"{source} has no lens for camera {name!r}; its cameras are "
                 f"{valid_choices(lenses)}: rename the footage, choose cameras with --cameras, or "
                 f"leave --intrinsics out"
             )
-        camera, warning = fit_camera_to_image_size(Camera(name, lens, np.eye(4)), size)
+        camera, warning = fit_camera_to_image_size(
+            Camera(name, lenses[pairs[name]], np.eye(4)), size
+        )
         if warning:
             notes.append(warning)
         result[name] = camera.intrinsics
     return result, notes
+
+
+def names_in_file(names: Iterable[str], known: Iterable[str]) -> tuple[dict[str, str], bool]:
+    """How a file calls the cameras of some footage.
+
+    Args:
+        names: of the footage.
+        known: in the file.
+
+    Returns:
+        The name in the file of each camera that it knows, and whether numbers decided.
+    """
+    names, known = list(names), list(known)
+    folded = {name.casefold(): name for name in known}
+    pairs = {name: folded[name.casefold()] for name in names if name.casefold() in folded}
+    if pairs:
+        return pairs, False
+    numbers = {_number(name): name for name in known}
+    wanted = [_number(name) for name in names]
+    if None not in wanted and len(set(wanted)) == len(wanted) and set(wanted) <= set(numbers):
+        return {name: numbers[_number(name)] for name in names}, True
+    return {}, False
 
 
 def _number(name: str) -> int | None:

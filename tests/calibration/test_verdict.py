@@ -243,6 +243,46 @@ def test_cameras_exchanged_against_an_earlier_rig():
     assert _found(replace(evidence, old_rig=old), "exchanged").cameras == ("cam1", "cam3")
 
 
+def _with_poses_exchanged(rig: Rig, first: int, second: int) -> Rig:
+    a, b = rig.cameras[first], rig.cameras[second]
+    return rig.replaced(replace(a, T_cam_world=b.T_cam_world)).replaced(
+        replace(b, T_cam_world=a.T_cam_world)
+    )
+
+
+def test_exchanged_videos_show_in_the_poses_beside_the_given_lenses():
+    evidence = good_evidence(2, 4)
+    same = replace(evidence, lens_rig=evidence.rig)
+    assert judge(same).grade == "pass"
+    crossed = replace(evidence, lens_rig=_with_poses_exchanged(evidence.rig, 1, 3))
+    finding = _found(crossed, "exchanged")
+    assert finding.cameras == ("cam1", "cam3") and finding.severity == "fail"
+    assert "--intrinsics" in finding.seen and "names of the videos" in finding.remedy
+    # Cameras that were set up anew are no exchange, whatever the lens file says.
+    anew = replace(evidence, lens_rig=ring_rig(4, start_rad=2.1, radius=4.5))
+    assert judge(anew).grade == "pass", judge(anew).text()
+    pair = ring_rig(5).subset(["cam0", "cam1"])
+    two = evidence_of(pair, sightings_of(pair, 2), lenses_given=True)
+    if_two = replace(two, lens_rig=_with_poses_exchanged(two.rig, 0, 1))
+    assert _found(if_two, "exchanged").severity == "warn"
+
+
+def test_cameras_that_changed_places_with_their_lenses_are_no_exchange():
+    rig = ring_rig(3)
+    strong = Intrinsics(
+        rig.cameras[0].intrinsics.size,
+        rig.cameras[0].intrinsics.matrix @ np.diag([1.3, 1.3, 1.0]),
+        np.array([-0.35, 0.2, 0.0, 0.0, 0.0]),
+    )
+    true = rig.replaced(replace(rig.cameras[0], intrinsics=strong))
+    near = sightings_of(true, 1, noise_px=0.1, poses=_near_board(true))
+    solution = solution_of(true, sightings_of(true, 1, noise_px=0.1))
+    evidence = Evidence(
+        solution, near, lenses_given=True, lens_rig=_with_poses_exchanged(true, 0, 1)
+    )
+    assert not [f for f in judge(evidence).findings if f.check == "exchanged"]
+
+
 def test_exchanged_lenses():
     rig = ring_rig(3)
     strong = Intrinsics(

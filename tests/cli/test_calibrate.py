@@ -78,6 +78,24 @@ def test_the_summary_says_what_was_found(films, tmp_path, mocap):
         assert text in answer.out.replace("WARN", "PASS")
 
 
+def test_two_exchanged_videos_are_named_by_the_poses_in_the_file_of_the_lenses(
+    films, tmp_path, mocap
+):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for own, other in (("cam1", "cam1"), ("cam2", "cam3"), ("cam3", "cam2")):
+        shutil.copy(films.folder / f"videos/{own}.mp4", folder / f"{other}.mp4")
+    answer = mocap(
+        *("calibrate", "--target", films.folder / "board.toml", "--videos", folder),
+        *("--intrinsics", films.folder / "rig.toml", "--out", tmp_path / "rig.toml"),
+    )
+    assert answer.code == 5
+    assert "cam2 stands where cam3 stood in the file of --intrinsics" in " ".join(
+        answer.out.split()
+    )
+    assert "Exchange the names of the videos of cam2 and cam3" in " ".join(answer.out.split())
+
+
 def test_an_old_rig_is_checked(films, calibrated, tmp_path, mocap):
     call = ["calibrate", "check", "--target", films.folder / "board.toml"]
     call += ["--videos", films.folder / "videos"]
