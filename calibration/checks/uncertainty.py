@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.checks.evidence import Evidence
-from calibration.checks.finding import Finding
+from calibration.checks.finding import Finding, Named, gathered
 from calibration.solution import Solution
 from mocap.arrays import Float
 from mocap.geometry.rotations import skew_matrix
@@ -102,6 +102,10 @@ def check_uncertainty(evidence: Evidence) -> list[Finding]:
     if evidence.sightings is None:
         covariance, scale = shape_and_scale(solution)
         found += _weak_scale(scale)
+    people = evidence.sightings is None
+    poses: list[Named] = []
+    lenses: list[Named] = []
+    clocks: list[Named] = []
     for camera, known in zip(rig, camera_uncertainty(solution, covariance), strict=True):
         distance = max(float(np.linalg.norm(camera.center_world - middle)), 0.1)
         share, turn = known.position_m / distance, float(np.degrees(known.rotation_rad))
@@ -109,44 +113,63 @@ def check_uncertainty(evidence: Evidence) -> list[Finding]:
         if finite and share <= POSITION_WARN and turn <= ROTATION_WARN_DEG:
             continue
         bad = not finite or share > POSITION_FAIL or turn > ROTATION_FAIL_DEG
-        found.append(
-            Finding(
-                "fail" if bad else "warn",
-                "weak_pose",
-                (camera.name,),
-                f"the pose of {camera.name} is known to {1000 * known.position_m:.0f} mm and "
-                f"{turn:.2f} degrees (one standard deviation), at {distance:.1f} m from "
-                f"{evidence.what}",
-                (
-                    f"Let people walk nearer to {camera.name}, all over its image, while another "
-                    f"camera sees them as well, for longer"
-                    if evidence.sightings is None
-                    else f"Film the target nearer to {camera.name}, in more places and tilts, "
-                    f"while another camera sees it as well"
-                ),
-                {"position_mm": 1000 * known.position_m, "rotation_deg": turn},
-            )
+        words = (
+            f"that of {camera.name} to {1000 * known.position_m:.0f} mm and {turn:.2f} degrees at "
+            f"{distance:.1f} m from {evidence.what}"
         )
+        poses.append(Named("fail" if bad else "warn", camera.name, words, 1000 * known.position_m))
     for camera, sigma in zip(rig, solution.lens_sigma, strict=True):
-        found += _weak_lens(camera, sigma, evidence.sightings is None)
+        lenses += _weak_lens(camera, sigma)
     for camera, sigma_s in zip(rig, solution.time_offset_sigma_s, strict=True):
         if sigma_s > OFFSET_WARN_S:
-            found.append(
-                Finding(
-                    "warn",
-                    "weak_offset",
-                    (camera.name,),
-                    f"the time offset of {camera.name} is {1000 * camera.time_offset_s:.1f} +- "
-                    f"{1000 * sigma_s:.1f} ms",
-                    (
-                        "Let people move faster for a while, sideways as the camera sees it"
-                        if evidence.sightings is None
-                        else "Move the target faster for a while, sideways as the camera sees it"
-                    ),
-                    {"sigma_ms": 1000 * float(sigma_s)},
-                )
+            words = (
+                f"that of {camera.name} is {1000 * camera.time_offset_s:.1f} +- "
+                f"{1000 * sigma_s:.1f} ms"
             )
-    return found
+            clocks.append(Named("warn", camera.name, words, 1000 * float(sigma_s)))
+    nearer = (
+        "Let people walk nearer to {}, all over its image, while another camera sees them as "
+        "well, for longer"
+        if people
+        else "Film the target nearer to {}, in more places and tilts, while another camera sees "
+        "it as well"
+    )
+    if not people and not evidence.lenses_given:
+        nearer += (
+            "; and give lenses that were calibrated from near (mocap calibrate lenses, "
+            "--intrinsics), as the direction of a camera is no better known than the centre of "
+            "its lens"
+        )
+    return [
+        *found,
+        *gathered(
+            "weak_pose",
+            poses,
+            "the footage hardly determines a pose: {} (one standard deviation)",
+            nearer,
+            "position_mm",
+        ),
+        *gathered(
+            "weak_lens",
+            lenses,
+            "the footage hardly determines a lens: {} (one standard deviation)",
+            "Give a lens of {} that is known by --intrinsics (a board finds it); or let people "
+            "walk near to it and far from it, up to the edges of the image"
+            if people
+            else "Film the target with {} from near, tilted by 30 to 45 degrees, up to the edges "
+            "of the image; or give a lens that is known by --intrinsics",
+            "focal_share",
+        ),
+        *gathered(
+            "weak_offset",
+            clocks,
+            "the footage hardly determines a time offset: {}",
+            "Let people move faster for a while, sideways as {} sees it"
+            if people
+            else "Move the target faster for a while, sideways as {} sees it",
+            "sigma_ms",
+        ),
+    ]
 
 
 def _weak_scale(sigma: float) -> list[Finding]:
@@ -164,28 +187,17 @@ def _weak_scale(sigma: float) -> list[Finding]:
     ]
 
 
-def _weak_lens(camera: Camera, sigma: dict[str, float], people: bool) -> list[Finding]:
+def _weak_lens(camera: Camera, sigma: dict[str, float]) -> list[Named]:
     if not sigma:
         return []
-    name, size, focal_px = camera.name, camera.intrinsics.size, camera.intrinsics.focal_px
+    size, focal_px = camera.intrinsics.size, camera.intrinsics.focal_px
     focal = max(sigma.get("fx", 0.0), sigma.get("fy", 0.0)) / focal_px
     centre = max(sigma.get("cx", 0.0), sigma.get("cy", 0.0)) / max(size)
     if focal <= FOCAL_WARN and centre <= CENTRE_WARN:
         return []
-    return [
-        Finding(
-            "fail" if focal > FOCAL_FAIL or centre > CENTRE_FAIL else "warn",
-            "weak_lens",
-            (name,),
-            f"the focal length of {name} is known to {100 * focal:.1f} % and the centre of its "
-            f"lens to {centre * max(size):.0f} px (one standard deviation)",
-            (
-                f"Give a lens of {name} that is known by --intrinsics (a board finds it); or let "
-                f"people walk near to it and far from it, up to the edges of the image"
-                if people
-                else f"Film the target with {name} from near, tilted by 30 to 45 degrees, up to "
-                f"the edges of the image; or give a lens that is known by --intrinsics"
-            ),
-            {"focal_share": focal, "centre_px": centre * max(size)},
-        )
-    ]
+    bad = focal > FOCAL_FAIL or centre > CENTRE_FAIL
+    words = (
+        f"the focal length of {camera.name} to {100 * focal:.1f} % and the centre of its lens to "
+        f"{centre * max(size):.0f} px"
+    )
+    return [Named("fail" if bad else "warn", camera.name, words, focal)]

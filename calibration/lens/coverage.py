@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,17 +36,32 @@ class LensCoverage:
     distance_ratio: float
 
 
-def coverage_of(views: BoardViews, poses: BoardPoses) -> LensCoverage:
-    """Measures what views cover, the board being where `poses` say."""
+def covered_cells(
+    pixels: Iterable[Float[np.ndarray, "points 2"]], size: tuple[int, int]
+) -> Bool[np.ndarray, "rows columns"]:
+    """Cells of an image, 96 along its width, over which a board was in some view.
+
+    Args:
+        pixels: of the points that were seen in each view.
+        size: width and height of the image.
+    """
     import cv2
 
-    width, height = views.size
+    width, height = size
     rows = max(1, round(GRID_COLUMNS * height / width))
     scale = np.array([GRID_COLUMNS / width, rows / height])
     canvas = np.zeros((rows, GRID_COLUMNS), np.uint8)
-    for pixels in np.split(views.pixels, views.first[1:]):
-        cells = np.floor((pixels + 0.5) * scale).astype(np.int32)
-        cv2.fillConvexPoly(canvas, cv2.convexHull(cells), 1)
+    for seen in pixels:
+        if len(seen):
+            cells = np.floor((seen + 0.5) * scale).astype(np.int32)
+            cv2.fillConvexPoly(canvas, cv2.convexHull(cells), 1)
+    return canvas.astype(bool)
+
+
+def coverage_of(views: BoardViews, poses: BoardPoses) -> LensCoverage:
+    """Measures what views cover, the board being where `poses` say."""
+    width, height = views.size
+    canvas = covered_cells(np.split(views.pixels, views.first[1:]), views.size)
     middle = (np.array([width, height]) - 1) / 2
     offset = (views.pixels - middle) / middle
     outer = np.linalg.norm((views.pixels - middle), axis=-1) / np.linalg.norm(middle)
@@ -59,7 +75,7 @@ def coverage_of(views: BoardViews, poses: BoardPoses) -> LensCoverage:
     )
     low, high = np.percentile(tilt, [10, 90])
     return LensCoverage(
-        canvas.astype(bool),
+        canvas,
         float(canvas.mean()),
         float(outer.max()),
         len(np.unique(quadrant[in_corner])),

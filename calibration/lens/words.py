@@ -17,16 +17,7 @@ FEW_VIEWS = 8
 def lens_notes(calibration: LensCalibration) -> tuple[str, ...]:
     """Findings and remedies, each a sentence that names the camera."""
     who = f"camera {calibration.name!r}"
-    notes: list[str] = []
-    if len(calibration.frames_left_out):
-        frames = ", ".join(str(int(f)) for f in calibration.frames_left_out[:10])
-        more = "" if len(calibration.frames_left_out) <= 10 else ", ..."
-        notes.append(
-            f"{who}: the board of {len(calibration.frames_left_out)} frames was left out, as it "
-            f"fits several times worse than usual (blur, or corners read wrongly): {frames}{more}"
-        )
-    if calibration.points_left_out:
-        notes.append(f"{who}: {calibration.points_left_out} single corners were left out as wrong")
+    notes = list(lens_facts(calibration))
     misfit = calibration.misfit
     if misfit.found:
         remedy = (
@@ -38,6 +29,28 @@ def lens_notes(calibration: LensCalibration) -> tuple[str, ...]:
             f"{who}: the lens model does not fit: {misfit.systematic_px:.2f} px of the "
             f"{misfit.noise_px:.2f} px of residual are no noise; {remedy}"
         )
+    if not calibration.given:
+        notes += _weaknesses(calibration, who)
+    return tuple(notes)
+
+
+def lens_facts(calibration: LensCalibration) -> tuple[str, ...]:
+    """What the verdict on a rig does not say of a lens: what was left out, and a lens that folds
+    back."""
+    who = f"camera {calibration.name!r}"
+    notes: list[str] = []
+    if len(calibration.frames_left_out):
+        frames = ", ".join(str(int(f)) for f in calibration.frames_left_out[:10])
+        more = "" if len(calibration.frames_left_out) <= 10 else ", ..."
+        notes.append(
+            f"{who}: the board of {len(calibration.frames_left_out)} frame"
+            f"{'s' if len(calibration.frames_left_out) > 1 else ''} was left out, as it "
+            f"fits several times worse than usual (blur, or corners read wrongly): {frames}{more}"
+        )
+    if calibration.points_left_out:
+        count = calibration.points_left_out
+        what = "one single corner was" if count == 1 else f"{count} single corners were"
+        notes.append(f"{who}: {what} left out as wrong")
     if folds_back(calibration.intrinsics):
         notes.append(
             f"{who}: the lens folds back inside the image, so it is wrong near the border; "
@@ -47,8 +60,6 @@ def lens_notes(calibration: LensCalibration) -> tuple[str, ...]:
                 else "move the board into the corners, or allow other lens models"
             )
         )
-    if not calibration.given:
-        notes += _weaknesses(calibration, who)
     return tuple(notes)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration.checks.coverage import CELLS, coverage, covered_cells
+from calibration.checks.coverage import cells_of, coverage
 from calibration.checks.evidence import Evidence
 from calibration.checks.lens_field import residual_field
 from calibration.report.figure import GREY, LIGHT, colour_of, grid_shape, new_figure
@@ -28,17 +28,15 @@ def coverage_picture(evidence: Evidence) -> Figure:
         axes = figure.add_subplot(rows, across, c + 1)
         own = evidence.sightings[camera.name]
         width, height = own.image_size
-        nx, ny = CELLS if width >= height else CELLS[::-1]
         if len(own):
+            cells = cells_of(own)
             axes.pcolormesh(
-                np.linspace(0, width, nx + 1),
-                np.linspace(0, height, ny + 1),
-                covered_cells(own),
+                np.linspace(0, width, cells.shape[1] + 1),
+                np.linspace(0, height, cells.shape[0] + 1),
+                cells,
                 cmap="Greens",
                 vmin=0,
                 vmax=4,
-                edgecolors="white",
-                linewidth=0.6,
             )
             points = own.pixels[own.seen]
             points = points[:: max(1, len(points) // _MOST_POINTS)]

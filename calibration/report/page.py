@@ -233,7 +233,7 @@ def _facts(report: ReportInput) -> str:
             f"{_number(figures['edge_mean_mm'], 2)} +- {_number(figures['edge_sd_mm'], 2)} mm, "
             f"true {_number(figures['edge_true_mm'], 2)} mm."
         )
-    lines += [*evidence.solution.notes, *report.notes]
+    lines += dict.fromkeys([*evidence.solution.notes, *report.notes])
     return '<p class="about">' + "<br>".join(escape(line) for line in lines) + "</p>"
 
 

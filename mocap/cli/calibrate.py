@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from calibration.lens.words import lens_facts
 from calibration.with_board import BoardCalibration, BoardOptions, calibrate_with_board
 from capture.detectors import DEFAULT_DETECTOR
 from mocap.cli.calibration_summary import (
@@ -274,6 +275,7 @@ def _notes(result: BoardCalibration) -> tuple[str, ...]:
     sightings = result.evidence.sightings
     cameras = sightings.cameras if sightings is not None else ()
     found = [note for camera in cameras for note in camera.notes]
-    found += [note for lens in result.lenses.values() for note in lens.notes]
+    # Weak lenses and those that do not fit are findings of the verdict.
+    found += [note for lens in result.lenses.values() for note in lens_facts(lens)]
     found += result.solution.notes
     return tuple(dict.fromkeys(found))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXIT_NOT_GOOD = 5
 """The verdict is that the calibration must not be used."""
-TABLE_WIDTH = 104
+TABLE_WIDTH = 120
 STYLES = {"pass": "bold green", "warn": "bold yellow", "fail": "bold red"}
 
 
@@ -91,7 +91,7 @@ def _cameras(evidence: Evidence) -> Table:
     solution = evidence.solution
     uncertainty = camera_uncertainty(solution)
     table = Table(box=None, pad_edge=False)
-    table.add_column("camera")
+    table.add_column("camera", no_wrap=True)
     drifting = bool(np.isfinite(solution.drift_ppm).any())
     clock = ("late ms", "drift ppm") if drifting else ("late ms",)
     for column in ("views", "px", "focal px", *clock, "x y z m", "+- mm", "+- deg"):

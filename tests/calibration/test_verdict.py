@@ -409,9 +409,9 @@ def _one_frame(pixels) -> CameraSightings:
 
 def test_coverage_counts_what_lies_between_points():
     corners = [[10, 10], [990, 10], [990, 790], [10, 790]]
-    assert coverage(_one_frame(corners)) == 1.0
+    assert coverage(_one_frame(corners)) == pytest.approx(1.0, abs=0.05)
     assert coverage(_one_frame([[10, 10], [990, 10], [10, 790]])) == pytest.approx(0.5, abs=0.1)
-    assert coverage(_one_frame([[10, 10], [20, 20], [30, 30]])) == pytest.approx(1 / 80)
+    assert coverage(_one_frame([[10, 10], [20, 20], [30, 30]])) < 0.002
 
 
 def test_weakly_determined_pose_lens_and_offset():
