@@ -17,7 +17,6 @@ from calibration.board.rig_from_board import (
 )
 from calibration.board.triangulation_report import (
     TriangulationReport,
-    triangulate_points,
     triangulation_report,
 )
 
@@ -36,6 +35,5 @@ __all__ = [
     "known_freedom",
     "lens_freedoms",
     "shared_views",
-    "triangulate_points",
     "triangulation_report",
 ]

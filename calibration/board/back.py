@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibration.board.motion_between import view_poses
+from calibration.board.view_poses import view_poses
 from calibration.board.views import MIN_POINTS, ViewTable, view_table
 from calibration.sightings import CameraSightings, Sightings
 from mocap.arrays import Float

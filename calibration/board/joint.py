@@ -151,37 +151,9 @@ def solve_jointly(
         trusted,
         free=free,
         clocks=(solve_offset, solve_drift),
-        reference=0,
         on_step=on_step,
     )
     return _uncertain(*found)
-
-
-def solve_path(
-    setup: Setup,
-    cameras: BoardState,
-    T_world_target: Float[np.ndarray, "views 4 4"],
-    trusted: Bool[np.ndarray, " views"],
-) -> tuple[BoardProblem, BoardState]:
-    """Finds the path of the target alone, as a spline, for cameras that are known.
-
-    Args:
-        setup: what it is about; the freedoms of the lenses must be none.
-        cameras: everything but the path.
-        T_world_target: pose of the target in each view, to begin with.
-        trusted: views whose pose is good enough to begin with.
-    """
-    problem, result, _, _ = _adjust_in_rounds(
-        setup,
-        cameras,
-        T_world_target,
-        trusted,
-        free=False,
-        clocks=(False, False),
-        reference=None,
-        on_step=None,
-    )
-    return problem, result.state
 
 
 def _adjust_in_rounds(
@@ -192,7 +164,6 @@ def _adjust_in_rounds(
     *,
     free: bool,
     clocks: tuple[bool, bool],
-    reference: int | None,
     on_step: Callable[[int, float], None] | None,
 ) -> tuple[BoardProblem, Adjustment[BoardState], np.ndarray, int]:
     table = setup.table
@@ -211,7 +182,7 @@ def _adjust_in_rounds(
             laid_s = time_s
         assert layout is not None
         prior = None if free else _prior(layout, state, time_s)
-        settings = (layout, prior, clocks, reference)
+        settings = (layout, prior, clocks)
         problem = _problem(setup, use, sigma, *settings)
         if round_number == 0:
             # What the first poses have in the back of a camera cannot be adjusted.
@@ -259,7 +230,6 @@ def _problem(
     layout: PathLayout,
     prior: PathPrior | None,
     clocks: tuple[bool, bool],
-    reference: int | None,
 ) -> BoardProblem:
     return BoardProblem(
         setup.points_m,
@@ -272,7 +242,6 @@ def _problem(
         setup.lens,
         layout,
         prior,
-        reference=reference,
         solve_offset=clocks[0],
         solve_drift=clocks[1],
         back_sigma_m=setup.back_sigma_m,

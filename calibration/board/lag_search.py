@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from calibration.board.motion_between import view_poses
+from calibration.board.view_poses import view_poses
 from calibration.board.views import frame_interval, view_table
 from calibration.sightings import CameraSightings, Sightings
 from calibration.timing.results import PairLag, refusal

@@ -128,7 +128,7 @@ class BoardProblem:
         lens_start: the lenses about which the priors stand.
         layout: of the path.
         prior: of the path; None for free instants.
-        reference: the camera whose pose and clock are held; None: those of all cameras are.
+        reference: the camera whose pose and clock are held.
         solve_offset: whether the other cameras' offsets are unknowns.
         solve_drift: whether their drifts are.
         back_sigma_m: what is known of the shift of the print on the back, about none; 0: it is
@@ -148,7 +148,7 @@ class BoardProblem:
         layout: PathLayout,
         prior: PathPrior | None,
         *,
-        reference: int | None = 0,
+        reference: int = 0,
         solve_offset: bool = False,
         solve_drift: bool = False,
         back_sigma_m: float = 0.0,
@@ -389,7 +389,7 @@ def _whitener(covariance: np.ndarray) -> np.ndarray:
 def _columns(
     freedoms: Sequence[LensFreedom],
     knots: int,
-    reference: int | None,
+    reference: int,
     clocks: tuple[bool, bool],
     both_sides: bool,
     still: bool,
@@ -402,7 +402,7 @@ def _columns(
     clock = np.full((cameras, 2), -1)
     lens = np.full((cameras, max((f.free for f in freedoms), default=0)), -1)
     for c in range(cameras):
-        if reference is not None and c != reference:
+        if c != reference:
             pose[c] = number + np.arange(6)
             number += 6
             for k, solved in enumerate(clocks):

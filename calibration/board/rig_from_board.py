@@ -11,7 +11,6 @@ from scipy.stats import chi2
 from calibration.board.back import BACK_SIGMA_M, shows_both_sides
 from calibration.board.freedom import Freedom, LensFreedom, lens_freedoms
 from calibration.board.joint import JointResult, Setup, instants, solve_jointly
-from calibration.board.motion_between import lens_row, view_poses
 from calibration.board.path import Path, blended_poses
 from calibration.board.planar_pose import PlanarPoses
 from calibration.board.pose_graph import (
@@ -22,6 +21,7 @@ from calibration.board.pose_graph import (
     shared_edges,
 )
 from calibration.board.problem import BoardState
+from calibration.board.view_poses import lens_row, view_poses
 from calibration.board.views import ViewTable, frame_interval, view_table
 from calibration.clock_drift import drift_is_proven, drift_notes, no_drift_note
 from calibration.lens_jacobian import lens_parameters

@@ -6,14 +6,16 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mocap.cli.progress import console, say
+from mocap.cli.progress import say
 
 if TYPE_CHECKING:
     from calibration.checks.evidence import Evidence
@@ -54,7 +56,11 @@ def print_calibration(
         written: files.
     """
     # Wide enough for all columns, also where the terminal does not say how wide it is.
-    console.print(_cameras(evidence), width=max(console.width, TABLE_WIDTH))
+    wide = Console(file=StringIO(), width=TABLE_WIDTH)
+    with wide.capture() as table:
+        wide.print(_cameras(evidence))
+    for line in table.get().splitlines():
+        say(line.rstrip())
     seen = evidence.seen
     line = f"triangulated points miss their pixels by {seen.rmse_px():.2f} px (all points, RMS)"
     if evidence.sightings is not None:

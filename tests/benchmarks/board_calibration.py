@@ -161,7 +161,7 @@ def measured(
             continue
         report = triangulation_report(rig, sightings)
         turn, shift = pair_errors(rig, truth)
-        length = f"true {1000 * report.edge_true_m:g}"
+        length = f"true {1000 * sightings.target.edge_m:g}"
         metrics += [
             Metric(f"{key}.time", seconds, "s", "lower", "second call"),
             Metric(f"{key}.rmse", report.rmse_px, "px", "lower", "triangulated, none removed"),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from board_scene import board_scene, relative_errors
 
-from calibration.board.motion_between import view_poses
 from calibration.board.planar_pose import PlanarPoses
 from calibration.board.pose_graph import (
     Edge,
@@ -13,6 +12,7 @@ from calibration.board.pose_graph import (
     first_poses,
     shared_edges,
 )
+from calibration.board.view_poses import view_poses
 from calibration.board.views import frame_interval, view_table
 from mocap.model import Camera, Rig
 

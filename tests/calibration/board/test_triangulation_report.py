@@ -8,7 +8,6 @@ from board_scene import board_scene, pair_errors, real_session, reference_rig
 
 from calibration.board import (
     calibrate_rig_from_board,
-    triangulate_points,
     triangulation_report,
 )
 from calibration.sightings import Sightings
@@ -19,10 +18,8 @@ from mocap.model import Camera, Rig
 def test_the_true_rig_leaves_the_noise():
     scene = board_scene(4, seed=0, fps=8.0, duration_s=5.0, missing_share=0.0)
     report = triangulation_report(scene.rig, scene.sightings)
-    assert report.skipped_pixels == 0
     # Of 2 n residuals of a point, 3 are used up.
-    views = np.isfinite(report.residual_px[..., 0]).sum(axis=1)
-    views = views[views >= 2]
+    views = report.seen.views[report.seen.views >= 2]
     expected = 0.3 * np.sqrt(2 * (1 - 1.5 * len(views) / views.sum()))
     assert report.rmse_px == pytest.approx(expected, rel=0.05)
     assert report.edge_mean_mm == pytest.approx(120.0, abs=0.1)
@@ -43,14 +40,14 @@ def test_nothing_is_removed():
     report = triangulation_report(scene.rig, scene.sightings)
     assert report.rmse_px > 1.0
     given = sum(int(c.seen.sum()) for c in scene.sightings.cameras)
-    assert np.isfinite(report.pixels[..., 0]).sum() == given
+    assert report.tracks.seen.sum() == given
 
 
 def test_points_are_those_of_least_reprojection_error():
     scene = board_scene(4, seed=3, fps=5.0, duration_s=2.0, missing_share=0.0)
     report = triangulation_report(scene.rig, scene.sightings)
-    flat = np.moveaxis(report.pixels, 1, 0).reshape(4, -1, 2)
-    points = triangulate_points(scene.rig, scene.rig.names, flat)
+    flat = report.tracks.pixels.reshape(4, -1, 2)
+    points = report.seen.points.reshape(-1, 3)
     from synthetic_scene import project_rig
 
     def cost(moved):
