@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A compiled kernel in numba's cache does not notice changes in other files than its own, so the
 # tests keep a cache for each state of the sources. Child processes inherit it.
-_sources = b"".join(path.read_bytes() for path in sorted(ROOT.glob("mocap/geometry/*.py")))
+_texts = (path.read_bytes() for path in sorted(ROOT.glob("mocap/**/*.py")))
+_sources = b"".join(text for text in _texts if b"njit" in text)
 os.environ["NUMBA_CACHE_DIR"] = str(
     ROOT / ".pytest_cache" / f"numba-{hashlib.sha256(_sources).hexdigest()[:12]}"
 )

@@ -24,6 +24,9 @@ class AssociationConfig:
     """Mean distance of a known person's keypoints to the rays of a 2D person, at most."""
     max_pair_distance_m: float = 0.12
     """Mean distance between the rays of two 2D people, at most."""
+    min_fit: float = 0.6
+    """A view in which a smaller share of a person's keypoints agrees with the other views and the
+    prediction shows somebody else."""
     cap_m: float = 0.5
     """Distances of single keypoints are cut at this value."""
     mirror_penalty_m: float = 0.04
@@ -111,6 +114,9 @@ class TrackingConfig:
     """A keypoint that no view shows is predicted for so long."""
     max_single_view_s: float = 3.0
     """A person seen by one view only is followed for so long."""
+    confirm_s: float = 0.2
+    """A new person whom no more than two views show is told of after two views have shown him for
+    so long; whoever three views show, or who is there from the start, is told of at once."""
     acceleration_density: float = 15.0
     """Power of the accelerations that are expected, m^2/s^3; about the square of a typical
     acceleration by the time it lasts."""

@@ -358,7 +358,9 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             latest = -1e9
             for k in body.chosen:
                 latest = max(latest, tracks.seen_twice[m, k])
-            if now - latest > settings.max_single_s:
+            # A new person must be shown by two views for a while.
+            limit = settings.max_single_s if tracks.person_id[m] >= 0 else 0.5 * settings.confirm_s
+            if now - latest > limit:
                 tracks.active[m] = False
                 result.group[m] = -1
                 continue
@@ -421,7 +423,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 settings.max_free_m**2,
             )
             # A view most of whose keypoints do not fit shows somebody else.
-            worst, who = 0.34, -1
+            worst, who = settings.min_fit, -1
             for c in range(cameras):
                 if result.group[m, c] < 0 or views < 2:
                     continue
@@ -434,6 +436,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                     worst, who = fit / have, c
             if who < 0:
                 break
+            taken[result.group[m, who]] = False
             result.group[m, who] = -1
             views -= 1
         if views == 0:
@@ -446,6 +449,8 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             tracks.turned_frames[m] = tracks.turned_frames[m] + 1 if 2 * opposite > views else 0
         learn_lengths(
             free,
+            info,
+            body.sigma_m,
             body.ends,
             body.slot,
             body.adult_m,
@@ -763,6 +768,8 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 tracks.length_count[row] = 0.0
             learn_lengths(
                 free,
+                info,
+                body.sigma_m,
                 body.ends,
                 body.slot,
                 body.adult_m,
@@ -823,6 +830,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             if keeper < 0:
                 tracks.frames[row] = 1
                 tracks.person_id[row] = -1
+                tracks.born[row] = now
                 result.born[row] = True
             for c in range(cameras):
                 result.group[row, c] = group[c]

@@ -50,6 +50,7 @@ class Tracks(NamedTuple):
     active: np.ndarray
     person_id: np.ndarray
     time: np.ndarray
+    born: np.ndarray
     frames: np.ndarray
     points: np.ndarray
     velocity: np.ndarray
@@ -101,6 +102,8 @@ class Settings(NamedTuple):
     shift_m: float
     shift_m_s: float
     max_single_s: float
+    confirm_s: float
+    min_fit: float
     turned_frames: int
     max_free_m: float
     link_trust: float
@@ -186,6 +189,8 @@ def settings_of(config: ReconstructionConfig, cameras: int, skeleton: Skeleton) 
         shift_m=k.shift_m,
         shift_m_s=k.shift_m_s,
         max_single_s=k.max_single_view_s,
+        confirm_s=k.confirm_s,
+        min_fit=a.min_fit,
         turned_frames=t.mirror_frames,
         max_free_m=t.learn_sigma_m,
         link_trust=t.link_trust,
@@ -202,6 +207,7 @@ def empty_tracks(rows: int, keypoints: int, slots: int) -> Tracks:
         active=np.zeros(rows, bool),
         person_id=np.full(rows, -1, np.int64),
         time=np.zeros(rows),
+        born=np.zeros(rows),
         frames=np.zeros(rows, np.int64),
         points=np.full(vector, np.nan),
         velocity=np.zeros(vector),

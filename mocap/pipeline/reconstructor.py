@@ -72,6 +72,7 @@ class Reconstructor:
         self._noise = CameraNoise.for_cameras(len(rig))
         self._scale = self._noise.scale
         self._last_time_s: float | None = None
+        self._start_s = _NEVER_S
 
     @property
     def camera_noise(self) -> dict[str, float]:
@@ -110,6 +111,8 @@ class Reconstructor:
         """
         time_s = frame_set.time_ns * 1e-9
         elapsed_s = 0.0 if self._last_time_s is None else time_s - self._last_time_s
+        if self._last_time_s is None or elapsed_s > self._config.tracking.max_lost_s:
+            self._start_s = time_s
         self._last_time_s = time_s
         self._let_sleep(time_s)
         seen = self._gather(frame_set)
@@ -118,9 +121,11 @@ class Reconstructor:
             self._grow(2 * len(tracks.active) + len(seen.camera))
         self._run(time_s, seen, self._tracks, self._result)
         found = np.flatnonzero(self._result.found)
-        for row in found[self._result.born[found]]:
-            self._tracks.person_id[row] = self._identify(int(row), time_s)
         self._last_found_s[found] = time_s
+        for row in found[self._tracks.person_id[found] < 0].tolist():
+            if self._is_sure(row, time_s):
+                self._tracks.person_id[row] = self._identify(row, time_s)
+        found = found[self._tracks.person_id[found] >= 0]
         rows = found[np.argsort(self._tracks.person_id[found])]
         people = self._people(rows, seen, self._tracks, self._result, elapsed_s)
         if self._admission is None:
@@ -169,8 +174,12 @@ class Reconstructor:
     def _let_sleep(self, time_s: float) -> None:
         tracking, tracks = self._config.tracking, self._tracks
         for row in np.flatnonzero(tracks.active).tolist():
-            if time_s - self._last_found_s[row] > tracking.max_lost_s:
+            known = tracks.person_id[row] >= 0
+            most_s = tracking.max_lost_s if known else 0.5 * tracking.confirm_s
+            if time_s - self._last_found_s[row] > most_s:
                 tracks.active[row] = False
+                if not known:
+                    continue
                 self._sleepers.append(
                     Sleeper(
                         int(tracks.person_id[row]),
@@ -181,6 +190,15 @@ class Reconstructor:
                     )
                 )
         self._sleepers = [s for s in self._sleepers if time_s - s.time_s <= tracking.max_sleep_s]
+
+    def _is_sure(self, row: int, time_s: float) -> bool:
+        """Whether a new person is told of: ghosts of two views last for a few frames only."""
+        tracks = self._tracks
+        return bool(
+            tracks.born[row] == self._start_s
+            or time_s - tracks.born[row] >= self._config.tracking.confirm_s
+            or (self._result.group[row] >= 0).sum() > 2
+        )
 
     def _identify(self, row: int, time_s: float) -> int:
         """The id of somebody who comes back, or a new one."""

@@ -267,6 +267,23 @@ def normal_equations(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def scale_views(by, x, prior, prior_h, trust, h, g):
+    """Scales what `normal_equations` has from the views, and leaves the prediction's part."""
+    d0, d1, d2 = x[0] - prior[0], x[1] - prior[1], x[2] - prior[2]
+    if trust == 0:
+        d0, d1, d2 = 0.0, 0.0, 0.0
+    p0 = trust * (prior_h[0] * d0 + prior_h[1] * d1 + prior_h[2] * d2)
+    p1 = trust * (prior_h[1] * d0 + prior_h[3] * d1 + prior_h[4] * d2)
+    p2 = trust * (prior_h[2] * d0 + prior_h[4] * d1 + prior_h[5] * d2)
+    g[0] = p0 + by * (g[0] - p0)
+    g[1] = p1 + by * (g[1] - p1)
+    g[2] = p2 + by * (g[2] - p2)
+    for i in range(6):
+        own = trust * prior_h[i]
+        h[i] = own + by * (h[i] - own)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_links(x, points, k, of_keypoint, ends, slot, length, sigma_length, h, g):
     """Adds the links of keypoint k to its neighbours, where these are known."""
     for m in range(of_keypoint.shape[1]):
@@ -587,10 +604,7 @@ def sweep_links(
                     lone[k] if has else -1.0,
                 )
                 if n > 1 and spread[k] != 1.0:
-                    for i in range(6):
-                        own = h[i] - (_trust * prior_h[k, i] if has else 0.0)
-                        h[i] += own * (1 / spread[k] - 1)
-                    # The gradient of the views is scaled alike; it is small near the solution.
+                    scale_views(1 / spread[k], x, prior[k], prior_h[k], _trust, h, g)
                 for i in range(6):
                     bare[i] = h[i]
                 add_links(x, points, k, of_keypoint, ends, slot, length, sigma_length, h, g)

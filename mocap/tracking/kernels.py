@@ -15,6 +15,9 @@ from numba import njit
 
 from mocap.geometry.ray_space import invert_packed, pack
 
+FASTEST2 = 16.0
+"""Variance of the speed of a keypoint of which nothing else is known, per axis, m^2/s^2."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def predict(
@@ -66,9 +69,9 @@ def predict(
                 pv[k, i, j] += age * vv[k, i, j]
             pv[k, i, i] += q * age * age / 2
             vv[k, i, i] += q * age
-            # No keypoint of a person is faster than this, however long it was not seen.
-            if vv[k, i, i] > 16.0:
-                scale = math.sqrt(16.0 / vv[k, i, i])
+            # However long it was not seen.
+            if vv[k, i, i] > FASTEST2:
+                scale = math.sqrt(FASTEST2 / vv[k, i, i])
                 for j in range(3):
                     vv[k, i, j] *= scale
                     vv[k, j, i] *= scale
@@ -101,7 +104,7 @@ def update(x, v, pp, pv, vv, predicted, fused, info):
                 for j in range(3):
                     pp[k, i, j] = s[i, j]
                     pv[k, i, j] = 0.0
-                    vv[k, i, j] = 1.0 if i == j else 0.0
+                    vv[k, i, j] = FASTEST2 if i == j else 0.0
             continue
         pack(pp[k], h)
         invert_packed(h, inverse)
@@ -136,29 +139,49 @@ def update(x, v, pp, pv, vv, predicted, fused, info):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def learn_lengths(free, ends, slot, adult, length, count, sigma, relative, minimum, adult_relative):
+def learn_lengths(
+    free, info, sigma_m, ends, slot, adult, length, count, sigma, relative, minimum, adult_relative
+):
     """Running robust mean of the link lengths of one person, in place.
+
+    The lengths of an average adult count as much as their spread among people is known to make
+    them worth beside one measured length: next to nothing for a thigh, several looks for the eyes.
 
     Takes:
         free: (K, 3) positions estimated without links; NaN where fewer than two views.
+        info: (K, 6) their packed information; sigma_m: (K) their noise in a usual frame, metres.
         ends, slot: the links; adult: (S) average lengths.
-        length, count, sigma: (S) state: learnt lengths, number of lengths seen, and how far a
-            length may be from them.
+        length, count, sigma: (S) state: learnt lengths, number of lengths seen (in usual frames),
+            and how far a length may be from them.
         relative, minimum: sigma of a length that is well known, by its length and in metres.
         adult_relative: sigma of the average length, by its length.
     """
+    u = np.zeros(3)
+    cov_a, cov_b = np.zeros((3, 3)), np.zeros((3, 3))
     for e in range(len(ends)):
         a, b, p = ends[e, 0], ends[e, 1], slot[e]
         if not (math.isfinite(free[a, 0]) and math.isfinite(free[b, 0])):
             continue
         d2 = 0.0
         for i in range(3):
-            d2 += (free[a, i] - free[b, i]) ** 2
+            u[i] = free[a, i] - free[b, i]
+            d2 += u[i] * u[i]
+        if d2 <= 0:
+            continue
+        invert_packed(info[a], cov_a)
+        invert_packed(info[b], cov_b)
+        variance = 0.0
+        for i in range(3):
+            for j in range(3):
+                variance += u[i] * (cov_a[i, j] + cov_b[i, j]) * u[j] / d2
+        usual = sigma_m[a] * sigma_m[a] + sigma_m[b] * sigma_m[b]
+        weight = min(usual / variance, 1.0)
+        average = usual / max(adult_relative * adult[p], minimum) ** 2
         off = math.sqrt(d2) - length[p]
         limit = 0.25 * adult[p] if count[p] < 5 else 0.10 * adult[p] + 0.01
         off = min(max(off, -limit), limit)
-        count[p] += 1.0
-        length[p] += off / (min(count[p], 200.0) + 4.0)
+        count[p] += weight
+        length[p] += off * weight / (min(count[p], 200.0) + average)
     for p in range(len(length)):
         share = count[p] / (count[p] + 8.0)
         sigma[p] = max(minimum, relative * length[p], (1 - share) * adult_relative * adult[p])

@@ -110,6 +110,14 @@ def test_new_and_lost_keypoints():
 def test_lengths_are_learnt_in_spite_of_outliers():
     ends, slot, adult = np.array([[0, 1], [2, 3]]), np.array([0, 0]), np.array([0.3])
     length, count, sigma = adult.copy(), np.zeros(1), np.zeros(1)
+
+    def learn(points: np.ndarray, noise_m: float) -> None:
+        info = np.tile([1.0, 0, 0, 1, 0, 1], (4, 1)) / noise_m**2
+        usual = np.full(4, 0.01)
+        learn_lengths(
+            points, info, usual, ends, slot, adult, length, count, sigma, 0.06, 0.015, 0.2
+        )
+
     rng = np.random.default_rng(0)
     for n in range(150):
         points = np.zeros((4, 3))
@@ -117,7 +125,22 @@ def test_lengths_are_learnt_in_spite_of_outliers():
         points[3, 0] = 2.0 if n % 15 == 7 else 0.36 + rng.normal(0, 0.01)
         if n % 2:
             points[3] = np.nan
-        learn_lengths(points, ends, slot, adult, length, count, sigma, 0.06, 0.015, 0.2)
+        learn(points, 0.01)
     assert length[0] == pytest.approx(0.36, abs=0.01)
     assert count[0] == 225
     assert sigma[0] == pytest.approx(0.06 * length[0])
+
+
+@pytest.mark.parametrize(
+    ("noise_m", "nearest", "farthest"), [(0.01, 0.0, 0.012), (0.3, 0.08, 0.09)]
+)
+def test_one_look_counts_by_how_well_it_is_measured(
+    noise_m: float, nearest: float, farthest: float
+):
+    ends, slot, adult = np.array([[0, 1]]), np.array([0]), np.array([0.4])
+    length, count, sigma = adult.copy(), np.zeros(1), np.zeros(1)
+    points = np.array([[0.0, 0.0, 0.0], [0.31, 0.0, 0.0]])
+    info = np.tile([1.0, 0, 0, 1, 0, 1], (2, 1)) / noise_m**2
+    usual = np.full(2, 0.02)
+    learn_lengths(points, info, usual, ends, slot, adult, length, count, sigma, 0.06, 0.015, 0.2)
+    assert nearest <= length[0] - 0.31 <= farthest
