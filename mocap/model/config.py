@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from tyro.conf import arg
@@ -44,11 +44,25 @@ class TriangulationConfig:
     half as far off in pixels. `floor_px` is added to it.
     """
 
+    covariance: Literal["map", "posterior"] = "map"
+    """What the covariance of a keypoint says: "map", how sure it is given the views that were taken
+    for right, the frames before and the bones; "posterior", how far it may be off by this frame's
+    views alone, integrated over which of them are right (slower)."""
+    outlier_rate: float = 0.1
+    """For "posterior": share of 2D keypoints that show something else."""
     min_confidence: float = 0.2
-    """2D keypoints of lower confidence (0 to 1) are not used."""
+    """2D keypoints of body and feet of lower confidence (0 to 1) are not used."""
+    hand_min_confidence: float = 0.2
+    """The same for those of hands."""
+    face_min_confidence: float = 0.2
+    """The same for those of the face."""
+    hand_reach_m: float = 0.15
+    """A hand whose root is farther from the wrist of the body belongs to somebody else."""
+    face_reach_m: float = 0.25
+    """A face that is farther from the head on average belongs to somebody else."""
     gate_sigmas: float = 4.0
     """A view further than this many standard deviations from the 3D point is left out."""
-    cauchy_sigmas: float = 2.0
+    cauchy_sigmas: float = 3.0
     """Distance, in standard deviations, at which the weight of a view has fallen to one half."""
     min_angle_deg: float = 2.0
     """At least two of the rays used must meet at no smaller angle."""
@@ -89,6 +103,15 @@ class TriangulationConfig:
     depth_relative: float = 0.01
     """A person in a single view is no better known than this in depth, by the distance."""
 
+    def least_confidence(self, skeleton: Skeleton) -> Float[np.ndarray, " keypoints"]:
+        """The confidence that each keypoint needs."""
+        own = {
+            "face": self.face_min_confidence,
+            "left_hand": self.hand_min_confidence,
+            "right_hand": self.hand_min_confidence,
+        }
+        return np.array([own.get(part, self.min_confidence) for part in skeleton.parts])
+
     def sigma_m(self, skeleton: Skeleton) -> Float[np.ndarray, " keypoints"]:
         """Standard deviation of each keypoint in metres on the body."""
         body = {"body", "feet"}
@@ -117,7 +140,7 @@ class TrackingConfig:
     confirm_s: float = 0.2
     """A new person whom no more than two views show is told of after two views have shown him for
     so long; whoever three views show, or who is there from the start, is told of at once."""
-    acceleration_density: float = 15.0
+    acceleration_density: float = 30.0
     """Power of the accelerations that are expected, m^2/s^3; about the square of a typical
     acceleration by the time it lasts."""
     stale_s: float = 0.12

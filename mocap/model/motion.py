@@ -61,13 +61,17 @@ class Person3D:
         person_id: stable through a session.
         keypoints: the reconstructed keypoints.
         detection_index: per camera of the rig, which 2D person was used; -1 for none.
-        mirrored: per camera, whether left and right of that 2D person were exchanged.
+        mirrored: per camera, whether left and right of that whole 2D person were exchanged.
+        swapped: per camera, the parts whose left and right were exchanged, as the sum of 1 (whole
+            body), 2 (arms), 4 (forearms), 8 (legs), 16 (lower legs) and 32 (hands); see
+            `mocap.reconstruction.swaps`. Empty where nothing is known of parts.
     """
 
     person_id: int
     keypoints: Keypoints3D
     detection_index: tuple[int, ...]
     mirrored: tuple[bool, ...]
+    swapped: tuple[int, ...] = ()
 
 
 class SetAside(IntEnum):

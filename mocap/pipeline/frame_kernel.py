@@ -11,13 +11,18 @@ from numba import njit
 
 from mocap.association.kernels import assign, cluster, pair_cost, person_cost
 from mocap.geometry.ray_space import invert_packed, pack, ray_frames
+from mocap.reconstruction.detail_kernels import tie_in_space, tie_in_view
 from mocap.reconstruction.fusion_kernels import solve_person, sweep_links
 from mocap.reconstruction.mirror_kernels import against_prediction, find_turned, turn
+from mocap.reconstruction.swap_kernels import WHOLE_BODY, exchange, swapped_limb
 from mocap.tracking.kernels import learn_lengths, predict, update
+
+_LEAST_FRAGMENT = 3
+"""A fragment that adds fewer keypoints is a double."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gather(group, all_frames, all_conf, min_confidence, frames, conf):
+def _gather(group, all_frames, all_conf, least, frames, conf):
     cameras, count = conf.shape
     for c in range(cameras):
         j = group[c]
@@ -27,7 +32,7 @@ def _gather(group, all_frames, all_conf, min_confidence, frames, conf):
             continue
         for k in range(count):
             w = all_conf[j, k]
-            conf[c, k] = w if w >= min_confidence else 0.0
+            conf[c, k] = w if w >= least[k] else 0.0
             for a in range(3):
                 for b in range(3):
                     frames[c, k, a, b] = all_frames[j, k, a, b]
@@ -42,7 +47,8 @@ def _noise(center, rig, scale, sigma_m, floor_px, sigma):
             d2 += (center[i] - rig.center[c, i]) ** 2
         depth = max(math.sqrt(d2), 0.3)
         for k in range(count):
-            sigma[c, k] = scale[c] * math.hypot(sigma_m[k] / depth, floor_px / rig.focal[c])
+            a, b = sigma_m[k] / depth, floor_px / rig.focal[c]
+            sigma[c, k] = scale[c] * math.sqrt(a * a + b * b)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -235,12 +241,44 @@ def _exchange_sides(tracks, m, mirror):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _join_fragment(j, c, explained, group, most, least, pixels, conf, frames):
+    """Gives what 2D person j shows to the 2D person of whom it is another part; in place.
+
+    Bottom-up detectors break one person into several. Whoever explains the fragment best gets the
+    keypoints that its own 2D person in this view lacks.
+
+    Returns:
+        Whether j is such a fragment.
+    """
+    m = -1
+    for row in range(len(explained)):
+        if explained[row, j] < most:
+            m, most = row, explained[row, j]
+    if m < 0 or group[m, c] < 0:
+        return False
+    i = group[m, c]
+    joined = 0
+    for k in range(len(least)):
+        joined += conf[i, k] < least[k] and conf[j, k] >= least[k]
+    if joined < _LEAST_FRAGMENT:
+        return False
+    for k in range(len(least)):
+        if conf[i, k] < least[k] and conf[j, k] >= least[k]:
+            conf[i, k] = conf[j, k]
+            pixels[i, k] = pixels[j, k]
+            frames[i, k] = frames[j, k]
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, settings, result):
     """Takes in one frame; changes `tracks` and fills `result`.
 
     Takes:
         now: seconds.
-        camera: (P) of each 2D person; pixels (P, K, 2); all_conf (P, K).
+        camera: (P) of each 2D person.
+        pixels, all_conf: (P, K, 2), (P, K) their keypoints; fragments of one person are put
+            together in place.
         rig, scale, body, settings: see their classes; scale (C) is the noise of the cameras.
         tracks: state.
         result: output.
@@ -255,7 +293,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
     result.found[:] = False
     result.born[:] = False
     result.group[:] = -1
-    result.turned[:] = False
+    result.turned[:] = 0
     result.used[:] = False
     for m in range(rows):
         if not tracks.active[m]:
@@ -324,6 +362,19 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             if b >= 0 and limited[a, b] < settings.max_track_m:
                 result.group[known[a], c] = here[b]
                 taken[here[b]] = True
+        for b in range(n):
+            if not taken[here[b]]:
+                taken[here[b]] = _join_fragment(
+                    here[b],
+                    c,
+                    explained,
+                    result.group,
+                    0.6 * settings.max_track_m,
+                    body.least,
+                    pixels,
+                    all_conf,
+                    all_frames,
+                )
     frames = np.zeros((cameras, count, 3, 3))
     conf = np.zeros((cameras, count))
     sigma = np.zeros((cameras, count))
@@ -337,6 +388,8 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
     spread = np.ones(count)
     fresh = np.ones(count, np.bool_)
     nowhere = np.full((count, 3), math.nan)
+    limbs = np.zeros(cameras, np.int64)
+    has_details = body.hands.shape[1] > 0 or len(body.face) > 0
     links = (body.ends, body.slot, body.of_keypoint)
     numbers = (
         settings.gate,
@@ -381,10 +434,11 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
         _noise(middle, rig, scale, body.sigma_m, settings.floor_px, sigma)
         for k in range(count):
             fresh[k] = now - tracks.seen_twice[m, k] < settings.stale_s
-        for _attempt in range(2):
-            _gather(result.group[m], all_frames, all_conf, settings.min_confidence, frames, conf)
+        limbs[:] = 0
+        for attempt in range(3):
+            _gather(result.group[m], all_frames, all_conf, body.least, frames, conf)
             for c in range(cameras):
-                result.turned[m, c] = False
+                result.turned[m, c] = limbs[c]
                 if result.group[m, c] < 0:
                     continue
                 straight, turned = against_prediction(
@@ -401,7 +455,26 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 )
                 if straight > settings.suspicion and turned < settings.ratio * straight:
                     turn(frames, conf, c, body.mirror, body.paired)
-                    result.turned[m, c] = True
+                    result.turned[m, c] |= WHOLE_BODY
+                if limbs[c]:
+                    exchange(frames, conf, c, body.mirror, body.part_bits, limbs[c])
+                if has_details:
+                    result.turned[m, c] |= tie_in_view(
+                        frames,
+                        conf,
+                        c,
+                        prior,
+                        middle,
+                        rig.center,
+                        body.hands,
+                        body.wrists,
+                        body.face,
+                        body.head,
+                        body.mirror,
+                        body.part_bits,
+                        settings.hand_reach_m,
+                        settings.face_reach_m,
+                    )
             lone, seen = solve_person(
                 frames,
                 conf,
@@ -422,6 +495,27 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 fresh,
                 settings.max_free_m**2,
             )
+            if attempt == 0:
+                found_limb = False
+                for c in range(cameras):
+                    if result.group[m, c] >= 0:
+                        limbs[c] = swapped_limb(
+                            fused,
+                            info,
+                            frames,
+                            conf,
+                            result.used[m],
+                            sigma,
+                            rig.center,
+                            c,
+                            body.mirror,
+                            body.part_bits,
+                            body.limb_bits,
+                            gate2,
+                        )
+                        found_limb = found_limb or limbs[c] > 0
+                if found_limb:
+                    continue
             # A view most of whose keypoints do not fit shows somebody else.
             worst, who = settings.min_fit, -1
             for c in range(cameras):
@@ -434,17 +528,28 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                         fit += result.used[m, c, k]
                 if have >= 3 and fit / have < worst:
                     worst, who = fit / have, c
-            if who < 0:
+            if who < 0 or attempt == 2:
                 break
             taken[result.group[m, who]] = False
             result.group[m, who] = -1
             views -= 1
         if views == 0:
             continue
+        if has_details:
+            tie_in_space(
+                fused,
+                result.used[m],
+                body.hands,
+                body.wrists,
+                body.face,
+                body.head,
+                settings.hand_reach_m,
+                settings.face_reach_m,
+            )
         # Most views show the person the other way round than we took it: so it is we who erred.
         opposite = 0
         for c in range(cameras):
-            opposite += result.group[m, c] >= 0 and result.turned[m, c]
+            opposite += result.group[m, c] >= 0 and result.turned[m, c] & WHOLE_BODY
         if views > 1:
             tracks.turned_frames[m] = tracks.turned_frames[m] + 1 if 2 * opposite > views else 0
         learn_lengths(
@@ -555,7 +660,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             result.covariance[m] = result.covariance[m][body.mirror].copy()
             for c in range(cameras):
                 if result.group[m, c] >= 0:
-                    result.turned[m, c] = not result.turned[m, c]
+                    result.turned[m, c] ^= WHOLE_BODY
                     _exchange_flags(result.used[m, c], body.mirror)
             tracks.turned_frames[m] = 0
     # Two tracks at one place are one person.
@@ -636,6 +741,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
         sizes[label[a]] += 1
     group = np.zeros(cameras, np.int64)
     turned = np.zeros(cameras, np.bool_)
+    bits = np.zeros(cameras, np.int64)
     used = np.zeros((cameras, count), np.bool_)
     # With many cameras two whose rays happen to meet are no evidence: others would see it too.
     watching = 0
@@ -653,7 +759,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             for b in range(n):
                 if label[b] == a:
                     group[loose_camera[b]] = loose[b]
-            _gather(group, all_frames, all_conf, settings.min_confidence, frames, conf)
+            _gather(group, all_frames, all_conf, body.least, frames, conf)
             for c in range(cameras):
                 for k in range(count):
                     sigma[c, k] = 0.02
@@ -697,26 +803,84 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 settings.ratio,
                 turned,
             )
-            lone, seen = solve_person(
-                frames,
-                conf,
-                sigma,
-                rig.center,
-                nowhere,
-                tracks.pp[0],
-                prior_h,
-                links,
-                length,
-                sigma_length,
-                numbers,
-                fused,
-                info,
-                used,
-                free,
-                spread,
-                fresh,
-                settings.max_free_m**2,
-            )
+            for c in range(cameras):
+                bits[c] = WHOLE_BODY if turned[c] else 0
+                if group[c] >= 0 and has_details:
+                    bits[c] |= tie_in_view(
+                        frames,
+                        conf,
+                        c,
+                        nowhere,
+                        middle,
+                        rig.center,
+                        body.hands,
+                        body.wrists,
+                        body.face,
+                        body.head,
+                        body.mirror,
+                        body.part_bits,
+                        settings.hand_reach_m,
+                        settings.face_reach_m,
+                    )
+            for _attempt in range(2):
+                lone, seen = solve_person(
+                    frames,
+                    conf,
+                    sigma,
+                    rig.center,
+                    nowhere,
+                    tracks.pp[0],
+                    prior_h,
+                    links,
+                    length,
+                    sigma_length,
+                    numbers,
+                    fused,
+                    info,
+                    used,
+                    free,
+                    spread,
+                    fresh,
+                    settings.max_free_m**2,
+                )
+                # Of two views that contradict each other none can be said to be wrong.
+                if _attempt > 0 or size < 3:
+                    break
+                found_limb = False
+                for c in range(cameras):
+                    if group[c] < 0:
+                        continue
+                    limb = swapped_limb(
+                        fused,
+                        info,
+                        frames,
+                        conf,
+                        used,
+                        sigma,
+                        rig.center,
+                        c,
+                        body.mirror,
+                        body.part_bits,
+                        body.limb_bits,
+                        gate2,
+                    )
+                    if limb:
+                        exchange(frames, conf, c, body.mirror, body.part_bits, limb)
+                        bits[c] |= limb
+                        found_limb = True
+                if not found_limb:
+                    break
+            if has_details:
+                tie_in_space(
+                    fused,
+                    used,
+                    body.hands,
+                    body.wrists,
+                    body.face,
+                    body.head,
+                    settings.hand_reach_m,
+                    settings.face_reach_m,
+                )
             if _count(fused, body.chosen) < settings.min_birth:
                 continue
             if _plausible(fused, body.ends, body.slot, body.adult_m) < 0.6:
@@ -834,4 +998,4 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                 result.born[row] = True
             for c in range(cameras):
                 result.group[row, c] = group[c]
-                result.turned[row, c] = turned[c]
+                result.turned[row, c] = bits[c]

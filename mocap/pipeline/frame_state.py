@@ -14,6 +14,7 @@ from mocap.model import RigArrays, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.reconstruction.links import links_of
 from mocap.reconstruction.person import camera_centers, focal_lengths
+from mocap.reconstruction.swaps import HEAD, LIMB_BITS, hand_of, swap_parts
 
 _LEAST = 1e-6
 """Stands for a setting of zero that something is divided by."""
@@ -42,6 +43,13 @@ class BodyData(NamedTuple):
     slot: np.ndarray
     adult_m: np.ndarray
     of_keypoint: np.ndarray
+    least: np.ndarray  # (K) confidence below which a keypoint is not used
+    part_bits: np.ndarray  # (K) the parts a keypoint belongs to, as in swap_kernels
+    limb_bits: np.ndarray  # parts that may be exchanged alone, larger ones first
+    hands: np.ndarray  # (2, H) left and right hand, the root first
+    wrists: np.ndarray  # (2) of the body
+    face: np.ndarray
+    head: np.ndarray  # of the body, the best anchor first
 
 
 class Tracks(NamedTuple):
@@ -78,7 +86,8 @@ class Settings(NamedTuple):
     cap_m: float
     mirror_penalty_m: float
     blur_m: float
-    min_confidence: float
+    hand_reach_m: float
+    face_reach_m: float
     gate: float
     cauchy: float
     min_cosine: float
@@ -117,7 +126,7 @@ class Result(NamedTuple):
 
     found: np.ndarray  # (M) bool
     group: np.ndarray  # (M, C) 2D person, -1 none
-    turned: np.ndarray  # (M, C) bool
+    turned: np.ndarray  # (M, C) parts whose left and right were exchanged, as in swap_kernels
     used: np.ndarray  # (M, C, K) bool
     born: np.ndarray  # (M) bool
     covariance: np.ndarray  # (M, K, 3, 3) what is reported
@@ -140,6 +149,12 @@ def body_data(skeleton: Skeleton, config: ReconstructionConfig) -> BodyData:
     links = links_of(skeleton)
     body = {"body", "feet"}
     paired = [i for pair in skeleton.pairs for i in pair if skeleton.parts[i] in body]
+    part_bits = swap_parts(skeleton)
+    limb_bits = [bit for bit in LIMB_BITS if np.any(part_bits & bit)]
+    hands = [hand_of(skeleton, side) for side in ("left", "right")]
+    if not all(len(hand) for hand in hands):
+        hands = [[], []]
+    wrists = [skeleton.index(f"{side}_wrist") if hands[0] else -1 for side in ("left", "right")]
     return BodyData(
         np.array(skeleton.association_indices, np.int64),
         np.array(skeleton.mirror, np.int64),
@@ -150,6 +165,13 @@ def body_data(skeleton: Skeleton, config: ReconstructionConfig) -> BodyData:
         links.slot,
         links.adult_m,
         links.of_keypoint,
+        np.maximum(config.triangulation.least_confidence(skeleton), 1e-6),
+        part_bits,
+        np.array(limb_bits, np.int64),
+        np.array(hands, np.int64).reshape(2, -1),
+        np.array(wrists, np.int64),
+        np.array(skeleton.indices("face"), np.int64),
+        np.array([skeleton.index(n) for n in HEAD if n in skeleton], np.int64),
     )
 
 
@@ -165,7 +187,8 @@ def settings_of(config: ReconstructionConfig, cameras: int, skeleton: Skeleton) 
         cap_m=a.cap_m,
         mirror_penalty_m=a.mirror_penalty_m,
         blur_m=max(a.blur_m, _LEAST),
-        min_confidence=max(t.min_confidence, 1e-6),
+        hand_reach_m=t.hand_reach_m,
+        face_reach_m=t.face_reach_m,
         gate=t.gate_sigmas,
         cauchy=t.cauchy_sigmas,
         min_cosine=float(np.cos(np.deg2rad(t.min_angle_deg))),
@@ -239,7 +262,7 @@ def empty_result(rows: int, cameras: int, keypoints: int) -> Result:
     return Result(
         found=np.zeros(rows, bool),
         group=np.full((rows, cameras), -1, np.int64),
-        turned=np.zeros((rows, cameras), bool),
+        turned=np.zeros((rows, cameras), np.int64),
         used=np.zeros((rows, cameras, keypoints), bool),
         born=np.zeros(rows, bool),
         covariance=np.zeros((rows, keypoints, 3, 3)),

@@ -16,6 +16,7 @@ from mocap.geometry.projection import project_points
 from mocap.model import FrameSet, Motion, Rig, Skeleton, ViewState
 from mocap.model.config import ReconstructionConfig
 from mocap.pipeline.reconstructor import Reconstructor
+from mocap.reconstruction.swaps import source_of
 
 LIMBS = tuple(
     (f"{side}_{a}", f"{side}_{b}")
@@ -102,7 +103,7 @@ def reprojection(
     motion: Motion,
     frame_sets: Sequence[FrameSet],
     rig: Rig,
-    assignment: dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]],
+    assignment: dict[tuple[int, int], tuple[Sequence[int], Sequence[int]]],
     min_confidence: float,
 ) -> Reprojection:
     """Reprojects a layer into every view that shows the person, used or not.
@@ -112,11 +113,10 @@ def reprojection(
         frame_sets: its 2D observations.
         rig: its cameras.
         assignment: by (frame, person id), which 2D person of each camera it is (-1 for none) and
-            whether that one is mirrored.
+            which of its parts were exchanged (`Person3D.swapped`; 1 or true: the whole body).
         min_confidence: 2D keypoints of lower confidence are not compared.
     """
     sets = {frame_set.number: frame_set for frame_set in frame_sets}
-    mirror = np.array(motion.skeleton.mirror)
     cameras: list[np.ndarray] = []
     keypoints: list[np.ndarray] = []
     errors: list[np.ndarray] = []
@@ -124,15 +124,16 @@ def reprojection(
         key = (int(motion.frame[row]), int(motion.person_id[row]))
         if key not in assignment:
             continue
-        indices, mirrored = assignment[key]
+        indices, swapped = assignment[key]
         for c, camera in enumerate(rig):
             observation = sets[key[0]].observations.get(camera.name)
             if indices[c] < 0 or observation is None:
                 continue
             pixels = observation.detections.keypoints_px[indices[c]]
             confidence = observation.detections.confidence[indices[c]]
-            if mirrored[c]:
-                pixels, confidence = pixels[mirror], confidence[mirror]
+            if swapped[c]:
+                source = source_of(motion.skeleton, int(swapped[c]))
+                pixels, confidence = pixels[source], confidence[source]
             error = _distances(motion.points_m[row], pixels, rig, c)
             good = np.flatnonzero((confidence >= min_confidence) & np.isfinite(error))
             cameras.append(np.full(len(good), c))
@@ -199,12 +200,12 @@ def _distances(points: np.ndarray, pixels: np.ndarray, rig: Rig, c: int) -> np.n
 
 
 def assignment_of(
-    frame: np.ndarray, person_id: np.ndarray, detection_index: np.ndarray, mirrored: np.ndarray
-) -> dict[tuple[int, int], tuple[Sequence[int], Sequence[bool]]]:
+    frame: np.ndarray, person_id: np.ndarray, detection_index: np.ndarray, swapped: np.ndarray
+) -> dict[tuple[int, int], tuple[Sequence[int], Sequence[int]]]:
     """The `assignment` of `reprojection` from the columns of a raw layer."""
     return {
-        (int(f), int(p)): (indices.tolist(), flags.astype(bool).tolist())
-        for f, p, indices, flags in zip(frame, person_id, detection_index, mirrored, strict=True)
+        (int(f), int(p)): (indices.tolist(), flags.astype(int).tolist())
+        for f, p, indices, flags in zip(frame, person_id, detection_index, swapped, strict=True)
     }
 
 

@@ -22,7 +22,9 @@ from mocap.pipeline.frame_state import (
 )
 from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise
 from mocap.reconstruction.expectation import middle_of
+from mocap.reconstruction.posterior import posterior_covariance
 from mocap.reconstruction.report_kernels import account_people
+from mocap.reconstruction.swap_kernels import WHOLE_BODY
 from mocap.tracking.sleep import Sleeper, returning
 
 _ROWS = 8
@@ -237,7 +239,7 @@ class Reconstructor:
             seen.pixels,
             seen.confidence,
             body.mirror,
-            body.paired,
+            body.part_bits,
             self._body_parts,
             body.sigma_m,
             settings.floor_px,
@@ -245,7 +247,7 @@ class Reconstructor:
             rig.center,
             rig.focal,
             settings.cauchy,
-            settings.min_confidence,
+            body.least,
             MIN_VIEWS,
             ROBUST_SIGMAS2,
             rig.matrix,
@@ -263,6 +265,8 @@ class Reconstructor:
         self._scale = self._noise.scale
         points, covariance = tracks.points[rows], result.covariance[rows]
         group = result.group[rows]
+        if self._config.triangulation.covariance == "posterior":
+            covariance = self._posterior(points, covariance, group, result.turned[rows], seen)
         indices = np.where(group >= 0, group - seen.first, -1).tolist()
         turned, ids = result.turned[rows].tolist(), tracks.person_id[rows].tolist()
         return [
@@ -278,7 +282,39 @@ class Reconstructor:
                     redundancy[i],
                 ),
                 tuple(indices[i]),
+                tuple(bits & WHOLE_BODY > 0 for bits in turned[i]),
                 tuple(turned[i]),
             )
             for i in range(n)
         ]
+
+    def _posterior(
+        self,
+        points: np.ndarray,
+        covariance: np.ndarray,
+        group: np.ndarray,
+        swapped: np.ndarray,
+        seen: _Seen2D,
+    ) -> np.ndarray:
+        """Covariance by the views alone; as it was where fewer than two show a keypoint."""
+        made = covariance.copy()
+        for i in range(len(points)):
+            there = group[i] >= 0
+            if there.sum() < 2:
+                continue
+            pixels = np.full((len(there), *seen.pixels.shape[1:]), np.nan)
+            confidence = np.zeros(pixels.shape[:2])
+            pixels[there] = seen.pixels[group[i][there]]
+            confidence[there] = seen.confidence[group[i][there]]
+            found = posterior_covariance(
+                points[i],
+                pixels,
+                confidence,
+                swapped[i],
+                self._scale,
+                self._rig_arrays,
+                self._skeleton,
+                self._config.triangulation,
+            )
+            made[i] = np.where(np.isfinite(found), found, covariance[i])
+        return made

@@ -26,7 +26,10 @@ LINK_SHARE = 0.5
 """The same for the length of the bone that ends there."""
 LINK_CHOICE_M = 0.06
 _STEPS = 6
-_TOLERANCE_M = 2e-4
+_SETTLED2 = 0.01
+"""A step of less than a tenth of a standard deviation, squared, is the last one."""
+_AGREES = 0.75
+"""Of the gate, squared: views that miss a point by less agree on it."""
 _MIN_CONDITION = 1e-9
 
 
@@ -92,7 +95,7 @@ def choose_start(
         for i in range(n):
             c = order[i]
             r1, r2, _ = miss(frames, c, k, centers, c, prior[0], prior[1], prior[2])
-            near = near and (r1 * r1 + r2 * r2) < 0.5 * gate2 * sigma[c, k] * sigma[c, k]
+            near = near and (r1 * r1 + r2 * r2) < _AGREES * gate2 * sigma[c, k] * sigma[c, k]
         for i in range(3):
             best[i] = prior[i]
         if near:
@@ -122,13 +125,15 @@ def choose_start(
             w = conf[c, k] / sigma[c, k]
             add_ray(frames[c, k, 0], centers[c], w * w, h, g)
             for j in range(i):
+                if wide:
+                    break
                 o = order[j]
                 cosine = abs(
                     frames[c, k, 0, 0] * frames[o, k, 0, 0]
                     + frames[c, k, 0, 1] * frames[o, k, 0, 1]
                     + frames[c, k, 0, 2] * frames[o, k, 0, 2]
                 )
-                wide = wide or cosine <= min_cosine
+                wide = cosine <= min_cosine
         if wide and solve_packed(h, g, s) > _MIN_CONDITION:
             now = point_cost(
                 s,
@@ -159,7 +164,7 @@ def choose_start(
         if not agree:
             break
         r1, r2, _ = miss(frames, c, k, centers, c, best[0], best[1], best[2])
-        agree = (r1 * r1 + r2 * r2) < 0.5 * gate2 * sigma[c, k] * sigma[c, k]
+        agree = (r1 * r1 + r2 * r2) < _AGREES * gate2 * sigma[c, k] * sigma[c, k]
     if agree:
         return True
     pairs = n * (n - 1) // 2
@@ -445,7 +450,7 @@ def solve_person(
             shrink = 0.3 / math.sqrt(length2) if length2 > 0.09 else 1.0
             for i in range(3):
                 x[i] -= shrink * s[i]
-            if length2 < _TOLERANCE_M * _TOLERANCE_M and step > 0:
+            if step > 0 and g[0] * s[0] + g[1] * s[1] + g[2] * s[2] < _SETTLED2:
                 settled = True
                 break
         if n > 1 and not settled:

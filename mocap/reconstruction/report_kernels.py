@@ -11,6 +11,7 @@ from numba import njit
 
 from mocap.geometry.kernels import project_point, project_point_jacobian
 from mocap.geometry.ray_space import invert_packed
+from mocap.reconstruction.swap_kernels import is_exchanged
 
 NEAREST_DEPTH_M = 0.3
 """As in `mocap.reconstruction.person`."""
@@ -27,10 +28,10 @@ def account(
     pixels,
     conf,
     mirror,
-    paired,
+    part_bits,
     sigma,
     cauchy,
-    min_confidence,
+    least_confidence,
     matrix,
     distortions,
     fisheye,
@@ -45,12 +46,12 @@ def account(
 
     Takes:
         points: (K, 3), NaN for unknown.
-        group: (C) 2D person of each camera, -1 for none; turned: (C) left and right exchanged.
+        group: (C) 2D person of each camera, -1 for none; turned: (C) parts exchanged.
         used: (C, K) which views were used.
         pixels, conf: (P, K, 2), (P, K) all 2D people.
-        mirror, paired: the skeleton's pairs.
+        mirror, part_bits: (K) mirror images, and the parts that each keypoint belongs to.
         sigma: (C, K) noise in pixels.
-        cauchy: sigmas at which a view counts half; min_confidence: below it a keypoint is missing.
+        cauchy: sigmas at which a view counts half; least_confidence: (K) below it it is missing.
         matrix, distortions, fisheye, T: the cameras.
         state, residual, redundancy: (C, K) results; reprojection, n_views: (K) results.
     """
@@ -58,9 +59,6 @@ def account(
     h, cov = np.zeros(6), np.zeros((3, 3))
     own = np.zeros((cameras, 6))
     jacobian = np.zeros((2, 3))
-    is_paired = np.zeros(count, np.bool_)
-    for k in paired:
-        is_paired[k] = True
     for k in range(count):
         h[:] = 0.0
         total, weight, n = 0.0, 0.0, 0
@@ -72,9 +70,9 @@ def account(
             j = group[c]
             if j < 0:
                 continue
-            source = mirror[k] if turned[c] and is_paired[k] else k
+            source = mirror[k] if is_exchanged(turned[c], part_bits[k]) else k
             w = conf[j, source]
-            if not w >= min_confidence or w <= 0:
+            if not w >= least_confidence[k]:
                 state[c, k] = MISSING
                 continue
             state[c, k] = USED if used[c, k] and known else REJECTED
@@ -151,7 +149,7 @@ def account_people(
     pixels,
     conf,
     mirror,
-    paired,
+    part_bits,
     body,
     chosen_sigma_m,
     floor_px,
@@ -159,7 +157,7 @@ def account_people(
     centers,
     focal,
     cauchy,
-    min_confidence,
+    least_confidence,
     least,
     robust2,
     matrix,
@@ -185,9 +183,6 @@ def account_people(
     cameras, count = used.shape[1], used.shape[2]
     stated, scaled = np.zeros((cameras, count)), np.zeros((cameras, count))
     own = np.zeros((cameras, count))
-    is_paired = np.zeros(count, np.bool_)
-    for k in paired:
-        is_paired[k] = True
     middle = np.zeros(3)
     for n in range(len(rows)):
         m = rows[n]
@@ -207,9 +202,10 @@ def account_people(
             depth = max(math.sqrt(depth), NEAREST_DEPTH_M)
             j = group[m, c]
             for k in range(count):
-                stated[c, k] = math.hypot(floor_px, focal[c] / depth * chosen_sigma_m[k])
+                b = focal[c] / depth * chosen_sigma_m[k]
+                stated[c, k] = math.sqrt(floor_px * floor_px + b * b)
                 scaled[c, k] = scale[c] * stated[c, k]
-                source = mirror[k] if turned[m, c] and is_paired[k] else k
+                source = mirror[k] if is_exchanged(turned[m, c], part_bits[k]) else k
                 own[c, k] = conf[j, source] if j >= 0 else 0.0
         account(
             points[m],
@@ -219,10 +215,10 @@ def account_people(
             pixels,
             conf,
             mirror,
-            paired,
+            part_bits,
             scaled,
             cauchy,
-            min_confidence,
+            least_confidence,
             matrix,
             distortions,
             fisheye,

@@ -29,12 +29,14 @@ class Column:
         shape: dimensions after the first, where "C" is the number of cameras and "K" the number
             of keypoints.
         meaning: what it holds, with its unit.
+        stand_in: the column that is read where a file of an earlier version lacks this one.
     """
 
     name: str
     dtype: type[np.generic]
     shape: tuple[str | int, ...]
     meaning: str
+    stand_in: str = ""
 
     def row_shape(self, cameras: int, keypoints: int) -> tuple[int, ...]:
         """`shape` with the letters replaced by numbers."""
@@ -72,6 +74,13 @@ RAW = (
     Column("residual_px", np.float32, ("C", "K"), "distance to the reprojection, used or not"),
     Column("detection_index", np.int32, ("C",), "which 2D person of the frame; -1 for none"),
     Column("mirrored", np.uint8, ("C",), "1 where its left and right were exchanged"),
+    Column(
+        "swapped",
+        np.uint8,
+        ("C",),
+        "parts exchanged: sum of 1 whole body, 2 arms, 4 forearms, 8 legs, 16 lower legs, 32 hands",
+        stand_in="mirrored",
+    ),
 )
 
 SMOOTH = _PEOPLE

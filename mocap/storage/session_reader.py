@@ -111,7 +111,11 @@ class Session(Closing):
         return int(read_array(self._file, layout.STATUS_DATASET))
 
     def _table(self, table: str, columns: Sequence[layout.Column]) -> dict[str, np.ndarray]:
-        data = {column.name: read_array(self._file, f"{table}/{column.name}") for column in columns}
+        data: dict[str, np.ndarray] = {}
+        for column in columns:
+            lacks = column.stand_in and f"{table}/{column.name}" not in self._file
+            source = column.stand_in if lacks else column.name
+            data[column.name] = read_array(self._file, f"{table}/{source}")
         # A writer that was killed may have written some columns of the last rows only.
         rows = min(len(values) for values in data.values())
         return {name: values[:rows] for name, values in data.items()}
@@ -202,11 +206,12 @@ class Session(Closing):
 
         Returns:
             `frame` (P), `person_id` (P), `view_state` (P, C, K; see `ViewState`),
-            `residual_px` (P, C, K), `detection_index` (P, C) and `mirrored` (P, C), ordered as
-            `motion("raw")`.
+            `residual_px` (P, C, K), `detection_index` (P, C), `mirrored` (P, C) and `swapped`
+            (P, C; parts exchanged, see `mocap.model.Person3D`), ordered as `motion("raw")`.
         """
         data = self._people(layout.RAW_TABLE, layout.RAW, edited=edited)
         names = ("frame", "person_id", "view_state", "residual_px", "detection_index", "mirrored")
+        names += ("swapped",)
         return {name: data[name] for name in names}
 
     def bystanders(self) -> dict[str, np.ndarray]:

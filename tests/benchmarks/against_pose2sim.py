@@ -157,7 +157,7 @@ def compare(session: Session, python: Path) -> list[Metric]:
         views["frame"][mine],
         np.zeros(mine.sum(), np.int64),
         views["detection_index"][mine],
-        views["mirrored"][mine],
+        views["swapped"][mine],
     )
     as_detected = {
         key: (indices, [False] * len(flags)) for key, (indices, flags) in corrected.items()

@@ -206,7 +206,7 @@ def measure(frames: int) -> list[Metric]:
                     f"{name}.sigma_ratio", regions.sigma_ratio, "1", "neither", "1 is calibrated"
                 ),
             ]
-            for cauchy in (3.0, 4.0):
+            for cauchy in (2.0, 4.0):
                 changed = reconstruct(experiment, TriangulationConfig(cauchy_sigmas=cauchy))
                 share = evaluate(changed).parts["body"].calibration.share
                 note = f"cauchy_sigmas = {cauchy:g}"

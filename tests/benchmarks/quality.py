@@ -64,7 +64,7 @@ def measure(session: Session) -> list[Metric]:
     """All figures of the person with the most frames."""
     views = session.views()
     assignment = assignment_of(
-        views["frame"], views["person_id"], views["detection_index"], views["mirrored"]
+        views["frame"], views["person_id"], views["detection_index"], views["swapped"]
     )
     as_detected = {
         key: (indices, [False] * len(flags)) for key, (indices, flags) in assignment.items()

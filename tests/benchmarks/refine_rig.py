@@ -35,7 +35,7 @@ def left_out_px(session: Session, rig: Rig, sets: list[FrameSet]) -> dict[str, n
     """Errors of every camera against the reconstruction of the others, body and feet."""
     views = session.views()
     assignment = assignment_of(
-        views["frame"], views["person_id"], views["detection_index"], views["mirrored"]
+        views["frame"], views["person_id"], views["detection_index"], views["swapped"]
     )
     raw = session.motion("raw")
     main_id = max(raw.person_ids, key=lambda i: int((raw.person_id == i).sum()))

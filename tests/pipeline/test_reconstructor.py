@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -264,3 +265,25 @@ def test_real_people_are_found_by_the_evaluator_of_the_benchmark(shared_path, tm
     assert result["average"]["PCP"] >= 97.5
     assert result["id_switches_total"] == 0
     assert len(motion.person_ids) <= 6
+
+
+def test_the_posterior_covariance_tells_of_views_that_contradict_each_other():
+    wrist, knee = HALPE.index("left_wrist"), HALPE.index("left_knee")
+    points = standing_person(HALPE, (0.1, 0.0), 0.3)
+    other = points.copy()
+    other[wrist] += (0.25, 0.2, 0.2)
+    right, wrong = frame_set(0, points[None], RIG), frame_set(0, other[None], RIG)
+    seen = {
+        name: (wrong if c >= 2 else right).observations[name] for c, name in enumerate(RIG.names)
+    }
+    found = {}
+    for mode in ("map", "posterior"):
+        triangulation = replace(CONFIG.triangulation, covariance=mode)
+        config = replace(CONFIG, triangulation=triangulation)
+        (person,) = Reconstructor(RIG, HALPE, config).process(FrameSet(0, 0, seen))
+        found[mode] = person.keypoints
+    np.testing.assert_array_equal(found["map"].points_m, found["posterior"].points_m)
+    trace = {m: np.trace(k.covariance_m2, axis1=1, axis2=2) for m, k in found.items()}
+    assert np.sqrt(trace["posterior"][wrist]) > 0.15
+    assert np.sqrt(trace["map"][wrist]) < 0.06
+    assert 0.3 < trace["posterior"][knee] / trace["map"][knee] < 3
