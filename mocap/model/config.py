@@ -139,7 +139,8 @@ class TrackingConfig:
     """A person seen by one view only is followed for so long."""
     confirm_s: float = 0.2
     """A new person whom no more than two views show is told of after two views have shown him for
-    so long; whoever three views show, or who is there from the start, is told of at once."""
+    so long; whoever three views show, or who is there from the start with fewer than four cameras,
+    is told of at once."""
     acceleration_density: float = 30.0
     """Power of the accelerations that are expected, m^2/s^3; about the square of a typical
     acceleration by the time it lasts."""

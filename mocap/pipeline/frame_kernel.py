@@ -17,6 +17,10 @@ from mocap.reconstruction.mirror_kernels import against_prediction, find_turned,
 from mocap.reconstruction.swap_kernels import WHOLE_BODY, exchange, swapped_limb
 from mocap.tracking.kernels import learn_lengths, predict, update
 
+_SAME_M = 0.08
+"""A 2D person that fits so well to somebody found in this frame is nobody else."""
+_WEAK_M = 0.05
+"""By so much worse fits a 2D person to somebody new, or whom two views have not shown lately."""
 _LEAST_FRAGMENT = 3
 """A fragment that adds fewer keypoints is a double."""
 
@@ -324,6 +328,15 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
         if tracks.active[m]:
             known[n_known] = m
             n_known += 1
+    # Whoever is not sure to be there must not take views from somebody who is.
+    weak = np.zeros(n_known)
+    for a in range(n_known):
+        m = known[a]
+        latest = -1e9
+        for k in body.chosen:
+            latest = max(latest, tracks.seen_twice[m, k])
+        if tracks.person_id[m] < 0 or now - latest > settings.stale_s:
+            weak[a] = _WEAK_M
     here = np.zeros(people, np.int64)
     for c in range(cameras):
         n = 0
@@ -355,7 +368,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
                     settings.blur_m**2,
                 )
                 explained[m, j] = cost
-                limited[a, b] = min(cost, settings.max_track_m)
+                limited[a, b] = min(cost + weak[a], settings.max_track_m)
         columns = assign(limited)
         for a in range(n_known):
             b = columns[a]
@@ -739,6 +752,7 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
     sizes = np.zeros(n, np.int64)
     for a in range(n):
         sizes[label[a]] += 1
+    explained_now = np.zeros(n, np.bool_)
     group = np.zeros(cameras, np.int64)
     turned = np.zeros(cameras, np.bool_)
     bits = np.zeros(cameras, np.int64)
@@ -756,9 +770,13 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             if sizes[a] != size:
                 continue
             group[:] = -1
+            members = 0
             for b in range(n):
-                if label[b] == a:
+                if label[b] == a and not explained_now[b]:
                     group[loose_camera[b]] = loose[b]
+                    members += 1
+            if members < least:
+                continue
             _gather(group, all_frames, all_conf, body.least, frames, conf)
             for c in range(cameras):
                 for k in range(count):
@@ -999,3 +1017,25 @@ def process_frame(now, camera, pixels, all_conf, rig, scale, body, tracks, setti
             for c in range(cameras):
                 result.group[row, c] = group[c]
                 result.turned[row, c] = bits[c]
+            # One person split into two groups is not two people.
+            for b in range(n):
+                if label[b] == a or group[loose_camera[b]] >= 0 or holder[loose[b]] >= 0:
+                    continue
+                off = person_cost(
+                    tracks.points[row],
+                    tracks.pp[row],
+                    all_frames,
+                    all_conf,
+                    loose[b],
+                    rig.center,
+                    loose_camera[b],
+                    body.chosen,
+                    body.mirror,
+                    settings.assoc_confidence,
+                    settings.assoc_keypoints,
+                    settings.cap_m,
+                    settings.mirror_penalty_m,
+                    settings.blur_m**2,
+                )
+                if off < _SAME_M:
+                    explained_now[b] = True

@@ -29,6 +29,8 @@ from mocap.tracking.sleep import Sleeper, returning
 
 _ROWS = 8
 _NEVER_S = -1e9
+_MANY_CAMERAS = 4
+"""Where so many cameras see anybody, two that agree are not enough at the start either."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Reconstructor:
         self._scale = self._noise.scale
         self._last_time_s: float | None = None
         self._start_s = _NEVER_S
+        self._watching = 0
 
     @property
     def camera_noise(self) -> dict[str, float]:
@@ -121,6 +124,7 @@ class Reconstructor:
         tracks = self._tracks
         if tracks.active.sum() + len(seen.camera) // 2 > len(tracks.active):
             self._grow(2 * len(tracks.active) + len(seen.camera))
+        self._watching = len(np.unique(seen.camera))
         self._run(time_s, seen, self._tracks, self._result)
         found = np.flatnonzero(self._result.found)
         self._last_found_s[found] = time_s
@@ -196,8 +200,9 @@ class Reconstructor:
     def _is_sure(self, row: int, time_s: float) -> bool:
         """Whether a new person is told of: ghosts of two views last for a few frames only."""
         tracks = self._tracks
+        at_start = tracks.born[row] == self._start_s and self._watching < _MANY_CAMERAS
         return bool(
-            tracks.born[row] == self._start_s
+            at_start
             or time_s - tracks.born[row] >= self._config.tracking.confirm_s
             or (self._result.group[row] >= 0).sum() > 2
         )
