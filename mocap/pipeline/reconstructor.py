@@ -200,11 +200,13 @@ class Reconstructor:
     def _is_sure(self, row: int, time_s: float) -> bool:
         """Whether a new person is told of: ghosts of two views last for a few frames only."""
         tracks = self._tracks
+        # Three views of which each keypoint is shown by two are no more than two.
+        views = self._result.used[row][:, self._body.chosen].sum(axis=0)
         at_start = tracks.born[row] == self._start_s and self._watching < _MANY_CAMERAS
         return bool(
             at_start
             or time_s - tracks.born[row] >= self._config.tracking.confirm_s
-            or (self._result.group[row] >= 0).sum() > 2
+            or (views > 2).mean() > 0.5
         )
 
     def _identify(self, row: int, time_s: float) -> int:

@@ -114,6 +114,46 @@ def test_a_camera_that_sees_nobody_is_no_camera(empty: bool):
         assert all(p.detection_index[2] == -1 for p in people)
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.floats(0.8, 1.25))
+def test_a_longer_metre_makes_longer_people(scale: float):
+    # Not exactly: noise and bones are stated in metres.
+    cameras = [
+        replace(
+            camera,
+            T_cam_world=np.block(
+                [
+                    [camera.T_cam_world[:3, :3], scale * camera.T_cam_world[:3, 3:]],
+                    [np.zeros((1, 3)), np.ones((1, 1))],
+                ]
+            ),
+        )
+        for camera in RIG
+    ]
+    found = run(scene(), Rig(tuple(cameras)))
+    for people, expected in zip(found, PLAIN, strict=True):
+        assert points_of(people) == pytest.approx(scale * expected, abs=0.05)
+
+
+def test_hardly_anybody_false_among_many_people_seen_by_few_cameras():
+    rig = ring_rig(5, radius=11.0, mixed_lenses=True)
+    start = np.stack(
+        [standing_person(HALPE_26, (1.1 * (p % 5 - 2.5), 1.1 * (p // 5 - 2))) for p in range(20)]
+    )
+    rng = np.random.default_rng(0)
+    reconstructor = Reconstructor(rig, HALPE_26, ReconstructionConfig())
+    found: list[Person3D] = []
+    false = 0
+    for n in range(20):
+        truth = start + np.array([0.01 * n, 0.0, 0.0])
+        found = reconstructor.process(frame_set(n, truth, rig, rng=rng, sigma_px=3.0))
+        for p in found:
+            off = np.linalg.norm(p.keypoints.points_m - truth, axis=2)
+            false += np.median(off, axis=1).min() > 0.15
+    assert len(found) == 20
+    assert false <= 4  # of 400
+
+
 def test_more_people_than_there_was_room_for():
     rig = ring_rig(6, radius=9.0)
     people = np.stack(
