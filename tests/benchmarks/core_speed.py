@@ -129,7 +129,7 @@ def plain_ms(rig: Rig, frames: FrameSet, skeleton: Skeleton, keypoints: int) -> 
     return 1000 * (association + each * len(skeleton) * len(groups))
 
 
-def aniposelib_ms(cameras: int, points: int, ransac_points: int) -> tuple[float, float]:
+def aniposelib_ms(cameras: int, points: int) -> tuple[float, float]:
     """Milliseconds of aniposelib's two triangulations for so many points (plain pinholes)."""
     from aniposelib.cameras import Camera as AniposeCamera
     from aniposelib.cameras import CameraGroup
@@ -164,9 +164,7 @@ def aniposelib_ms(cameras: int, points: int, ransac_points: int) -> tuple[float,
         return 1000 * (time.perf_counter() - started)
 
     linear = float(np.median([spent(lambda: group.triangulate(pixels)) for _ in range(5)]))
-    few = pixels[:, :ransac_points]
-    ransac = spent(lambda: group.triangulate_ransac(few)) * points / ransac_points
-    return linear, ransac
+    return linear, spent(lambda: group.triangulate_ransac(pixels))
 
 
 def measure(quick: bool, peers: bool) -> list[Metric]:
@@ -211,7 +209,7 @@ def measure(quick: bool, peers: bool) -> list[Metric]:
         Metric("whole_body.plain_by_ours", plain / ours, "times", "higher"),
     ]
     if peers:
-        linear, ransac = aniposelib_ms(5, 4 * 133, 4)
+        linear, ransac = aniposelib_ms(5, 4 * 133)
         metrics += [
             Metric("aniposelib.triangulate", linear, "ms", "neither", "532 points, no association"),
             Metric("aniposelib.triangulate_ransac", ransac, "ms", "neither", "532 points"),
