@@ -135,7 +135,9 @@ def fitted_bones(motion: BodyMotion) -> dict[str, float]:
 def joint_errors(truth: TrueMotion, motion: BodyMotion) -> dict[str, np.ndarray]:
     """Distances of the fitted joints from the true ones, metres, per joint."""
     return {
-        joint: np.linalg.norm(motion.joint_positions_m[:, motion.tree.index(joint)] - heads, axis=1)
+        joint: np.linalg.norm(
+            motion.joint_positions_m[:, motion.tree.index(joint)] - heads[motion.frame], axis=1
+        )
         for joint, heads in truth.heads_m.items()
     }
 

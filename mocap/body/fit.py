@@ -26,6 +26,7 @@ from mocap.body.fit_contacts import (
 from mocap.body.fit_data import Measurements, measurements_of, point_data
 from mocap.body.fit_frame import frame_work
 from mocap.body.fit_kernels import pose_body
+from mocap.body.fit_noise import firm_noise, is_trunk, least_noise
 from mocap.body.fit_poses import (
     MOTION_DENSITY_ROOT,
     fill_poses,
@@ -56,10 +57,6 @@ _STANDING_SIGMA_M = 0.0002
 _FLOOR_SIGMA_M = 0.004
 _WIDE = 1e4
 """Robust scale of first steps, in sigmas."""
-_FIRM = 0.6
-_SOFT = {"hip": 2.5, "shoulder": 1.5}
-"""Flesh at hips and shoulders moves with the limb by 1 to 2 cm, which no residual shows."""
-_TRUNK = ("shoulder", "hip", "neck", "mid_hip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +109,7 @@ class _Fitter:
         self.measured = measured
         self.config = config
         self.keypoints = measured.keypoints
-        softness = np.array([max(1.0, _softness(name)) for name in measured.names])
-        self.noise_m = config.model_noise_m * softness
+        self.noise_m = config.model_noise_m * firm_noise(measured.names)
         self.shape = np.array(model.shape_mean, np.float64)
         self.shape_sigma = np.array(model.shape_sigma, np.float64)
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
@@ -206,7 +202,7 @@ class _Fitter:
     def _find_noise(self, rows: np.ndarray, poses: Poses) -> None:
         """How far each keypoint of this person departs from a rigid body, robustly."""
         off = placed_points(self.body, poses) - self.measured.points_m[rows]
-        least = self.config.model_noise_m * np.array([_softness(n) for n in self.measured.names])
+        least = self.config.model_noise_m * least_noise(self.measured.names)
         most = 5.0 * self.config.model_noise_m
         known = np.einsum("fkii->fk", self.measured.covariance_m2[rows]) / 3.0
         for k in range(len(self.noise_m)):
@@ -224,7 +220,7 @@ class _Fitter:
             np.zeros((frames, 3)), np.zeros((frames, 3, 3)), np.zeros((frames, len(self.body.axis)))
         )
         done = np.zeros(frames, bool)
-        weight = np.array([10.0 if _of_trunk(n) else 0.1 for n in self.measured.names])
+        weight = np.array([10.0 if is_trunk(n) else 0.1 for n in self.measured.names])
         rest = self.body.point_local + self._rest_from_root()[self.body.point_joint]
         rough_P, rough_R = rough_roots(
             self.measured.points_m[rows], self.measured.measured[rows], rest, weight
@@ -396,15 +392,6 @@ class _Counter:
         self._count += 1
         if self._progress is not None:
             self._progress(self._count, self._total)
-
-
-def _softness(name: str) -> float:
-    """Least noise of a keypoint on a rigid body, in `FitConfig.model_noise_m`."""
-    return _SOFT.get(name.partition("_")[2], _FIRM)
-
-
-def _of_trunk(name: str) -> bool:
-    return name in _TRUNK or name.partition("_")[2] in _TRUNK
 
 
 def _spread_frames(counts: np.ndarray, wanted: int) -> np.ndarray:

@@ -122,7 +122,7 @@ def point_data(
         robust_sigmas: at this many standard deviations a keypoint pulls most.
     """
     information = np.zeros_like(measured.covariance_m2)
-    _inform(measured.covariance_m2, measured.measured, noise_m**2, information)
+    inform(measured.covariance_m2, measured.measured, noise_m**2, information)
     frames, keypoints = measured.measured.shape
     return PointData(
         np.nan_to_num(measured.points_m),
@@ -139,7 +139,7 @@ def point_data(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _inform(covariance, measured, noise2, out):
+def inform(covariance, measured, noise2, out):
     """Inverts covariance + noise, of what is measured."""
     for t in range(len(out)):
         for k in range(out.shape[1]):

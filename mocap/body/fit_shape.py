@@ -80,7 +80,9 @@ def fit_shape(
         normal, b = prior.copy(), prior @ (mean - shape)
         for t in range(len(poses.P)):
             fit_frame(body, data, t, expect, poses.P[t], poses.R[t], poses.Q[t], 8, work)
-            frame_H, frame_b = _reduced(shaped, keypoints, body, data, t, expect, poses, work)
+            frame_H, frame_b = reduced_shape_equations(
+                shaped, keypoints, body, data, t, expect, poses, work
+            )
             normal += _INDEPENDENT * frame_H
             b += _INDEPENDENT * frame_b
         covariance = np.linalg.inv(normal)
@@ -91,7 +93,7 @@ def fit_shape(
     return shape, np.sqrt(np.diag(covariance))
 
 
-def _reduced(
+def reduced_shape_equations(
     shaped: ShapedBody,
     keypoints: list[int],
     body: BodyTables,
