@@ -24,6 +24,7 @@ from mocap.model import (
     Skeleton,
 )
 from mocap.storage import layout
+from mocap.storage.body_file import bodies_path
 from mocap.storage.hdf5 import (
     dataset,
     group,
@@ -301,8 +302,8 @@ def recover_session(source: Path, target: Path) -> None:
                 write.attrs[name] = value
             for name in read:
                 read.copy(name, write)
-    corrections = log_path(source)
-    if corrections.exists():
-        write_atomically(log_path(target), corrections.read_bytes())
-    else:
-        log_path(target).unlink(missing_ok=True)
+    for beside in (log_path, bodies_path):
+        if beside(source).exists():
+            write_atomically(beside(target), beside(source).read_bytes())
+        else:
+            beside(target).unlink(missing_ok=True)
