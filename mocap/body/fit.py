@@ -19,6 +19,7 @@ from mocap.arrays import Bool, Float
 from mocap.body.fit_config import FitConfig
 from mocap.body.fit_contacts import (
     FLOOR_TOLERANCE_M,
+    anchors_of,
     contacts_of,
     find_floor,
     find_standing,
@@ -54,6 +55,8 @@ _OVERLAP = 30
 _MOST_OVERLAP = 600
 _STANDING_SIGMA_M = 0.0002
 """Displacement of a standing sole between two frames, standard deviation."""
+_ANCHOR_SIGMA_M = 0.0005
+"""Distance of a standing sole from the place of its contact, standard deviation."""
 _FLOOR_SIGMA_M = 0.004
 _WIDE = 1e4
 """Robust scale of first steps, in sigmas."""
@@ -126,9 +129,9 @@ class _Fitter:
         stretches = _stretches(self.counts >= FEWEST_POINTS)
         soles = len(self.body.sole)
         standing = np.zeros((max(len(self.counts) - 1, 0), soles), bool)
-        total = 2 * len(stretches)
+        total = 3 * len(stretches)
         steps = _Counter(total, progress)
-        poses, _, _ = self._smooth(data, poses, stretches, standing, steps, iterations=4)
+        poses, _, _ = self._smooth(data, poses, stretches, standing, steps, iterations=2)
         points = placed_points(self.body, poses)
         soles_m = points[:, self.body.sole]
         floor_m = find_floor(soles_m[self.counts >= FEWEST_POINTS], self.body.sole_height)
@@ -142,8 +145,13 @@ class _Fitter:
                 0.0 if flat else floor_m,
                 known,
             )
+        if standing.any():
+            # Once more with feet held, so that the places where they are held agree.
+            poses, _, _ = self._smooth(
+                data, poses, stretches, standing, steps, iterations=2, floor=flat
+            )
         poses, held, spread = self._smooth(
-            data, poses, stretches, standing, steps, iterations=4, floor=flat, spread=True
+            data, poses, stretches, standing, steps, iterations=2, floor=flat, spread=True
         )
         assert spread is not None
         points = placed_points(self.body, poses)
@@ -269,6 +277,9 @@ class _Fitter:
         floor_weight = 1.0 / _FLOOR_SIGMA_M**2 if floor else 0.0
         density = motion_density(self.body) / max(self.config.smooth, 1e-9)
         weight = 1.0 / density if self.config.smooth > 0 else np.zeros(unknowns)
+        anchor, held_soles = anchors_of(
+            standing, placed_points(self.body, poses)[:, self.body.sole]
+        )
 
         def one(cut: tuple[int, int, int, int]) -> tuple[Poses, np.ndarray, Spread | None]:
             start, stop, low, high = cut
@@ -279,6 +290,8 @@ class _Fitter:
                 weight,
                 standing[low : high - 1],
                 1.0 / _STANDING_SIGMA_M**2,
+                anchor[low:high],
+                held_soles[low:high] / _ANCHOR_SIGMA_M**2,
                 floor_weight,
             )
             expect = loose_prediction(self.body, floor_weight)

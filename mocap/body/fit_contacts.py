@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from mocap.arrays import Bool, Float
 
@@ -14,9 +15,12 @@ _SPEED_OVER_S = 0.1
 """Time over which its speed is taken: from frame to frame noise alone looks like movement."""
 LOW_M = 0.05
 """How far above its height on the floor it may be."""
+STEADY_M = 0.005
+"""A contact begins and ends no farther than this from its middle."""
 SHORTEST_S = 0.08
 """A contact is at least this long."""
 _FLOOR_PERCENTILE = 5.0
+_MOST_POINTS = 1000
 FLOOR_TOLERANCE_M = 0.06
 """The floor is taken to be z = 0 when the feet's lowest points agree within this."""
 
@@ -86,6 +90,7 @@ def find_standing(
                 trim = max(1, min(reach // 2, (stop - start) // 4))
                 standing[start : start + trim, s] = False
                 standing[stop - trim : stop, s] = False
+                _keep_steady(standing[:, s], soles_m[:, s], start + trim, stop - trim)
     return standing
 
 
@@ -101,11 +106,39 @@ def contacts_of(
     return tuple(found)
 
 
+def _keep_steady(standing: np.ndarray, path: np.ndarray, start: int, stop: int) -> None:
+    """Takes the ends of a contact away in which the foot still rolls or settles slowly."""
+    first, last = start, stop
+    while last > first:
+        middle = np.median(path[first : last + 1], axis=0)
+        ends = np.linalg.norm(path[[first, last]] - middle, axis=1)
+        if ends.max() <= STEADY_M:
+            break
+        if ends[0] >= ends[1]:
+            first += 1
+        else:
+            last -= 1
+    standing[start:first] = False
+    standing[last:stop] = False
+
+
+def anchors_of(
+    standing: Bool[np.ndarray, "intervals soles"], soles_m: Float[np.ndarray, "frames soles 3"]
+) -> tuple[Float[np.ndarray, "frames soles 3"], Bool[np.ndarray, "frames soles"]]:
+    """Where sole points stand: the median place of each contact, and in which frames."""
+    anchor = np.zeros_like(soles_m)
+    held = np.zeros(soles_m.shape[:2], bool)
+    for s in range(standing.shape[1]):
+        for start, stop in _runs(standing[:, s]):
+            anchor[start : stop + 1, s] = np.median(soles_m[start : stop + 1, s], axis=0)
+            held[start : stop + 1, s] = True
+    return anchor, held
+
+
 def _spread(path: np.ndarray) -> float:
-    """Largest distance between two points of a path; of a long one, from its mean and doubled."""
-    if len(path) > 200:
-        return 2.0 * float(np.linalg.norm(path - path.mean(axis=0), axis=1).max())
-    return float(np.linalg.norm(path[:, None] - path[None], axis=2).max())
+    """Largest distance between two points of a path; of a very long one, of a part of them."""
+    some = path[:: max(1, len(path) // _MOST_POINTS)]
+    return float(pdist(some).max()) if len(some) > 1 else 0.0
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

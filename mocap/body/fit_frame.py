@@ -118,14 +118,15 @@ def _expected(body, expect, p0, R0, q, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _stand(body, expect, p0, points, W, g):
+def hold_soles(body, anchor, anchor_weight, p0, points, W, g):
+    """Adds what keeps sole points at their anchors; returns the cost."""
     cost = 0.0
     for s in range(len(body.sole)):
-        weight = expect.anchor_weight[s]
+        weight = anchor_weight[s]
         if weight > 0:
             k = body.sole[s]
             for i in range(3):
-                off = expect.anchor[s, i] - p0[i] - points[k, i]
+                off = anchor[s, i] - p0[i] - points[k, i]
                 W[k, i, i] += weight
                 g[k, i] += weight * off
                 cost += 0.5 * weight * off * off
@@ -138,7 +139,9 @@ def _cost(body, data, t, expect, p0, R0, q, work):
     place_points(body, work.position, work.orientation, work.points)
     cost = measure(data, t, p0, work.points, work.W, work.g)
     cost += press_floor(body, expect.floor_weight, p0, work.points, work.W, work.g)
-    return cost + _stand(body, expect, p0, work.points, work.W, work.g)
+    return cost + hold_soles(
+        body, expect.anchor, expect.anchor_weight, p0, work.points, work.W, work.g
+    )
 
 
 _NOTHING = np.zeros(0)

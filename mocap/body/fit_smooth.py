@@ -3,8 +3,8 @@
 The prior of motion is white noise acceleration: the change of velocity from one frame interval to
 the next is normal with variance (density x time). The unknowns of frame t then meet those of t+1
 and t+2, so the normal equations are block pentadiagonal, and one Cholesky factorisation along time
-solves them; a backward pass gives the covariances. Feet that stand tie neighbouring frames by the
-sole's velocity, which is zero.
+solves them; a backward pass gives the covariances. Feet that stand are held at their place, and tie
+neighbouring frames by the sole's velocity, which is zero.
 """
 
 # pyright: basic
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mocap.body.fit_frame import LARGEST_TURN, linearise
+from mocap.body.fit_frame import LARGEST_TURN, hold_soles, linearise
 from mocap.body.fit_kernels import (
     at_limit,
     factor_tree,
@@ -42,6 +42,8 @@ class Stretch(NamedTuple):
         motion: per unknown, 1 / density of its acceleration's noise; 0 for none.
         standing: whether each sole point stands still from frame t to t+1.
         standing_weight: 1 / sigma^2 of its displacement between two frames.
+        anchor: where each sole point stands in a frame.
+        anchor_weight: of that place; 0 where it does not stand.
         floor_weight: of soles below the floor.
     """
 
@@ -49,6 +51,8 @@ class Stretch(NamedTuple):
     motion: np.ndarray
     standing: np.ndarray
     standing_weight: float
+    anchor: np.ndarray
+    anchor_weight: np.ndarray
     floor_weight: float
 
 
@@ -121,6 +125,15 @@ def stretch_cost(body, data, stretch, P, R, Q, work):
         place_points(body, work.position, work.orientation, work.points)
         cost += measure(data, t, P[t], work.points, work.W, work.g)
         cost += press_floor(body, stretch.floor_weight, P[t], work.points, work.W, work.g)
+        cost += hold_soles(
+            body,
+            stretch.anchor[t],
+            stretch.anchor_weight[t],
+            P[t],
+            work.points,
+            work.W,
+            work.g,
+        )
         for i in range(3, Q.shape[1]):
             off = body.rest[i] - Q[t, i]
             cost += 0.5 * body.prior[i] * off * off
@@ -152,6 +165,8 @@ def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, own):
     A1[:] = 0.0
     A2[:] = 0.0
     for t in range(frames):
+        expect.anchor[:] = stretch.anchor[t]
+        expect.anchor_weight[:] = stretch.anchor_weight[t]
         linearise(body, data, t, expect, P[t], R[t], Q[t], work)
         for i in range(n):
             for m in range(i + 1):
@@ -416,7 +431,7 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
         body: `BodyTables`.
         data: `PointData` of the F frames.
         stretch: `Stretch`.
-        expect: a `Prediction` without weights.
+        expect: a `Prediction` without weights; its anchors are overwritten.
         P: root positions, (F, 3), replaced.
         R: root rotations, (F, 3, 3), replaced.
         Q: degrees of freedom, (F, D), replaced.

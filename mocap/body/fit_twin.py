@@ -4,6 +4,8 @@ Rotations come from SciPy, Jacobians are built column by column, systems are den
 used by the fit itself.
 """
 
+# pyright: basic
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -148,7 +150,8 @@ def stretch_equations(
     frames, n = len(poses.P), len(body.above)
     H, b, cost = np.zeros((frames * n, frames * n)), np.zeros(frames * n), 0.0
     for t in range(frames):
-        own = frame_equations(body, data, t, expect, poses.P[t], poses.R[t], poses.Q[t])
+        there = expect._replace(anchor=stretch.anchor[t], anchor_weight=stretch.anchor_weight[t])
+        own = frame_equations(body, data, t, there, poses.P[t], poses.R[t], poses.Q[t])
         here = slice(t * n, (t + 1) * n)
         H[here, here] += own.H
         b[here] += own.b

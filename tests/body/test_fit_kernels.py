@@ -249,7 +249,10 @@ def stretch_of(body: BodyTables, frames: int) -> Stretch:
     time_s = np.cumsum(rng.uniform(0.015, 0.03, frames))
     standing = np.zeros((frames - 1, len(body.sole)), bool)
     standing[1:3, 0] = standing[2:, 3] = True
-    return Stretch(time_s, rng.uniform(0.001, 0.1, len(body.above)), standing, 1e5, 1e4)
+    motion = rng.uniform(0.001, 0.1, len(body.above))
+    anchor = rng.normal(size=(frames, len(body.sole), 3))
+    weight = rng.uniform(0, 100, (frames, len(body.sole))) * (rng.random(len(body.sole)) < 0.5)
+    return Stretch(time_s, motion, standing, 1e5, anchor, weight, 1e4)
 
 
 def test_a_stretch_agrees_with_the_dense_system() -> None:
