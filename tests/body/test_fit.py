@@ -199,7 +199,7 @@ def test_the_world_may_be_moved() -> None:
 def test_feet_stay_above_the_floor() -> None:
     truth = true_motion("squat", 1.75, 1.0, 2.0)
     rows = truth.rows(0.02, 11)
-    fit = fit_body(BODY, replace(rows, points_m=rows.points_m - np.array([0.0, 0.0, 0.03])))
+    fit = fit_body(BODY, replace(rows, points_m=rows.points_m - np.array([0.0, 0.0, 0.015])))
     soles = [i for i, n in enumerate(fit.motion.keypoint_names) if n.endswith(("heel", "toe"))]
     assert fit.motion.keypoints_m[:, soles, 2].min() > -0.01
 
