@@ -141,6 +141,34 @@ def test_someone_who_walks_in_gets_the_next_id():
     assert [p.person_id for p in found[10]] == [0, 1]
 
 
+def seen_by(sets: Sequence[FrameSet], who: int, cameras: Callable[[int], int]) -> None:
+    """Takes one of two people out of the views from the `cameras(frame)`-th on, in place."""
+    for s in sets:
+        for c in range(cameras(s.number), len(RIG)):
+            seen = s.observations[RIG.names[c]].detections
+            # `frame_set` lists the people of camera c from person c (modulo 2) on.
+            other = [(1 - who - c) % 2]
+            left = Detections(seen.keypoints_px[other], seen.confidence[other], seen.score[other])
+            s.observations[RIG.names[c]] = Observation(RIG.names[c], s.number, s.time_ns, left)  # type: ignore[index]
+
+
+def test_whom_two_views_show_for_an_instant_is_not_told_of():
+    """As where two rays meet by chance at the start of the session, and one view goes on."""
+    sets, _ = scene([standing(0.0), standing(1.2)], range(45))
+    seen_by(sets, 1, lambda number: 2 if number < 2 else 1)
+    assert [len(people) for people in run(sets)] == [1] * 45
+
+
+def test_whom_two_views_show_for_a_while_is_told_of_and_followed_in_one():
+    sets, truth = scene([standing(0.0), standing(1.2)], range(45))
+    seen_by(sets, 1, lambda number: 2 if number < 15 else 1)
+    found = run(sets)
+    first = round(CONFIG.tracking.confirm_s * RATE)
+    assert [len(people) for people in found] == [1] * first + [2] * (45 - first)
+    assert owner(found[14][1], truth[14]) == 1
+    assert [p.person_id for p in found[-1]] == [0, 1]
+
+
 def test_nobody_one_view_and_no_views():
     empty, _ = scene([standing(0.0)], range(2), away=lambda n, p: n >= 0 and p == 0)
     one, _ = scene([standing(0.0)], range(2), hidden={n: [0] for n in RIG.names[1:]})
