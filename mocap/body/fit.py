@@ -10,30 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mocap.arrays import Bool, Float
-from mocap.body.fit_config import FitConfig
+from mocap.body.fit_config import FitConfig, batch_device
 from mocap.body.fit_contacts import (
     FLOOR_TOLERANCE_M,
-    anchors_of,
     contacts_of,
     find_floor,
     find_standing,
 )
+from mocap.body.fit_cuts import Cut, cut_stretches, tie_frames
 from mocap.body.fit_data import Measurements, measurements_of, point_data
 from mocap.body.fit_frame import frame_work
 from mocap.body.fit_kernels import pose_body
 from mocap.body.fit_noise import firm_noise, is_trunk, least_noise
-from mocap.body.fit_poses import (
-    MOTION_DENSITY_ROOT,
-    fill_poses,
-    motion_density,
-    placed_points,
-)
+from mocap.body.fit_poses import MOTION_DENSITY_ROOT, fill_poses, placed_points
 from mocap.body.fit_report import FitReport, make_report
 from mocap.body.fit_shape import Poses, fit_shape
 from mocap.body.fit_smooth import Spread, Stretch, smooth_stretch, spread_of_stretch
@@ -41,6 +35,7 @@ from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, 
 from mocap.body.fit_tables import BodyTables, PointData, body_tables
 from mocap.body.fit_views import FIRST_PX, PersonViews, camera_noise, pixel_data
 from mocap.body.model import BodyModel
+from mocap.errors import InputError
 from mocap.geometry.kinematics import forward_kinematics
 from mocap.geometry.rotations import quaternion_from_matrix
 from mocap.model import Motion
@@ -48,16 +43,6 @@ from mocap.model.body_motion import BodyMotion
 
 __all__ = ["MOTION_DENSITY_ROOT", "BodyFit", "FitConfig", "fit_body"]
 
-_STRETCH = 240
-"""Frames of a stretch which are kept."""
-_OVERLAP = 30
-"""Measured frames on either side which only steady it."""
-_MOST_OVERLAP = 600
-_STANDING_SIGMA_M = 0.0002
-"""Displacement of a standing sole between two frames, standard deviation."""
-_ANCHOR_SIGMA_M = 0.0005
-"""Distance of a standing sole from the place of its contact, standard deviation."""
-_FLOOR_SIGMA_M = 0.004
 _WIDE = 1e4
 """Robust scale of first steps, in sigmas."""
 
@@ -118,6 +103,12 @@ class _Fitter:
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
         self.views = views
         self.remarks: list[str] = []
+        self.device = batch_device(config.device)
+        if self.device is not None and views is not None:
+            raise InputError(
+                f"keypoints in the pictures cannot be fitted on device {self.device!r}, only "
+                f"keypoints in 3D; use the device cpu"
+            )
         self.body = self._tables()
 
     def run(self, progress: Callable[[int, int], None] | None) -> BodyFit:
@@ -126,7 +117,7 @@ class _Fitter:
         poses = self._follow(data)
         if self.views is not None:
             data = self._to_pictures(self.views, poses)
-        stretches = _stretches(self.counts >= FEWEST_POINTS)
+        stretches = cut_stretches(self.counts >= FEWEST_POINTS)
         soles = len(self.body.sole)
         standing = np.zeros((max(len(self.counts) - 1, 0), soles), bool)
         total = 3 * len(stretches)
@@ -264,7 +255,7 @@ class _Fitter:
         self,
         data: PointData,
         poses: Poses,
-        stretches: list[tuple[int, int, int, int]],
+        stretches: list[Cut],
         standing: Bool[np.ndarray, "intervals soles"],
         steps: _Counter,
         *,
@@ -274,27 +265,19 @@ class _Fitter:
     ) -> tuple[Poses, Bool[np.ndarray, "frames dofs"], Spread | None]:
         """All stretches, each with its neighbours' frames on either side."""
         joints, unknowns = len(self.body.parents), len(self.body.above)
-        floor_weight = 1.0 / _FLOOR_SIGMA_M**2 if floor else 0.0
-        density = motion_density(self.body) / max(self.config.smooth, 1e-9)
-        weight = 1.0 / density if self.config.smooth > 0 else np.zeros(unknowns)
-        anchor, held_soles = anchors_of(
-            standing, placed_points(self.body, poses)[:, self.body.sole]
+        tied = tie_frames(
+            self.body, poses, self.measured.time_s, standing, smooth=self.config.smooth, floor=floor
         )
+        parts = [poses.frames(low, high) for _, _, low, high in stretches]
+        if self.device is not None:
+            parts = self._smooth_batched(data, parts, stretches, tied, iterations)
+            iterations = 0
 
-        def one(cut: tuple[int, int, int, int]) -> tuple[Poses, np.ndarray, Spread | None]:
-            start, stop, low, high = cut
+        def one(item: tuple[Cut, Poses]) -> tuple[Poses, np.ndarray, Spread | None]:
+            (start, stop, low, high), part = item
             frames = high - low
-            part = poses.frames(low, high)
-            stretch = Stretch(
-                self.measured.time_s[low:high],
-                weight,
-                standing[low : high - 1],
-                1.0 / _STANDING_SIGMA_M**2,
-                anchor[low:high],
-                held_soles[low:high] / _ANCHOR_SIGMA_M**2,
-                floor_weight,
-            )
-            expect = loose_prediction(self.body, floor_weight)
+            stretch = tied.frames(low, high)
+            expect = loose_prediction(self.body, tied.floor_weight)
             work = frame_work(joints, len(self.keypoints), unknowns)
             blocks = tuple(np.zeros((frames, unknowns, unknowns)) for _ in range(3))
             piece = data.frames(low, high)
@@ -318,13 +301,36 @@ class _Fitter:
             return part.frames(keep.start, keep.stop), held[keep, 3:], found
 
         with ThreadPoolExecutor(self.config.threads) as pool:
-            parts = list(pool.map(one, stretches))
-        joined = Poses(*(np.concatenate(p) for p in zip(*(p for p, _, _ in parts), strict=True)))
-        held = np.concatenate([h for _, h, _ in parts])
-        spreads = [s for _, _, s in parts if s is not None]
+            done = list(pool.map(one, zip(stretches, parts, strict=True)))
+        joined = Poses(*(np.concatenate(p) for p in zip(*(p for p, _, _ in done), strict=True)))
+        held = np.concatenate([h for _, h, _ in done])
+        spreads = [s for _, _, s in done if s is not None]
         if not spread:
             return joined, held, None
         return joined, held, Spread(*(np.concatenate(s) for s in zip(*spreads, strict=True)))
+
+    def _smooth_batched(
+        self,
+        data: PointData,
+        parts: list[Poses],
+        stretches: list[Cut],
+        tied: Stretch,
+        iterations: int,
+    ) -> list[Poses]:
+        """The poses of all stretches, fitted at the same time with torch."""
+        from mocap.body.fit_torch import fit_stretches
+
+        assert self.device is not None
+        spans = [(low, high) for _, _, low, high in stretches]
+        fitted = fit_stretches(
+            [self.body] * len(spans),
+            [data.frames(*span) for span in spans],
+            [tied.frames(*span) for span in spans],
+            parts,
+            iterations=iterations,
+            device=self.device,
+        )
+        return [found.poses for found in fitted]
 
     def _motion(
         self, poses: Poses, points: Float[np.ndarray, "frames keypoints 3"], spread: Spread
@@ -413,21 +419,3 @@ def _spread_frames(counts: np.ndarray, wanted: int) -> np.ndarray:
     if len(good) <= wanted:
         return good
     return good[np.linspace(0, len(good) - 1, wanted).round().astype(np.int64)]
-
-
-def _stretches(measured: Bool[np.ndarray, " frames"]) -> list[tuple[int, int, int, int]]:
-    """First and last frame to keep, and to fit, of each stretch."""
-    frames = len(measured)
-    count = max(1, round(frames / _STRETCH))
-    edges = np.linspace(0, frames, count + 1).round().astype(int)
-    known = np.flatnonzero(measured)
-    result: list[tuple[int, int, int, int]] = []
-    for start, stop in pairwise(edges):
-        before = known[known < start]
-        after = known[known >= stop]
-        low = int(before[-_OVERLAP]) if len(before) >= _OVERLAP else 0
-        high = int(after[_OVERLAP - 1]) + 1 if len(after) >= _OVERLAP else frames
-        low = max(low, int(start) - _MOST_OVERLAP)
-        high = min(high, int(stop) + _MOST_OVERLAP)
-        result.append((int(start), int(stop), low, high))
-    return result

@@ -55,6 +55,15 @@ class Stretch(NamedTuple):
     anchor_weight: np.ndarray
     floor_weight: float
 
+    def frames(self, start: int, stop: int) -> Stretch:
+        """Some of the frames."""
+        return self._replace(
+            time_s=self.time_s[start:stop],
+            standing=self.standing[start : max(stop - 1, start)],
+            anchor=self.anchor[start:stop],
+            anchor_weight=self.anchor_weight[start:stop],
+        )
+
 
 class Spread(NamedTuple):
     """What the covariances of a stretch come out as; see `BodyMotion`.

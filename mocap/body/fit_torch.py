@@ -55,6 +55,11 @@ class _State(NamedTuple):
     Q: torch.Tensor
 
 
+def has_cuda() -> bool:
+    """Whether torch finds a CUDA graphics card."""
+    return torch.cuda.is_available()
+
+
 def torch_device(name: str) -> torch.device:
     """The device of a name such as "cpu" and "cuda".
 
@@ -68,7 +73,7 @@ def torch_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"the fit does not run on device {name!r}; use cpu or cuda")
     if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        count = torch.cuda.device_count() if has_cuda() else 0
         if not count:
             raise InputError(
                 f"device {name!r} was asked for, but torch {torch.__version__} finds no CUDA "

@@ -10,7 +10,7 @@ import tyro
 from rich.table import Table
 
 from mocap.body.fit import BodyFit
-from mocap.body.fit_config import FitConfig
+from mocap.body.fit_config import Device, FitConfig, batch_device
 from mocap.body.fit_report import FitReport
 from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import console, progress_bar, say, say_error
@@ -29,6 +29,8 @@ class FitOptions:
         no_floor: do not keep feet above z = 0.
         no_contacts: let feet that stand slide as the keypoints say.
         threads: number of stretches fitted at the same time.
+        device: what fits the frames of a stretch together: cpu; cuda, a graphics card; auto, cuda
+            where there is one and else cpu; torch, what cuda does, but on the processor.
     """
 
     smooth: float = 1.0
@@ -36,6 +38,7 @@ class FitOptions:
     no_floor: bool = False
     no_contacts: bool = False
     threads: int = 2
+    device: Device = "cpu"
 
     def config(self) -> FitConfig:
         """As the fitter takes them."""
@@ -45,6 +48,7 @@ class FitOptions:
             floor=not self.no_floor,
             contacts=not self.no_contacts,
             threads=self.threads,
+            device=self.device,
         )
 
 
@@ -90,6 +94,10 @@ class Fit:
             self.from_2d,
             self.options.config(),
         )
+        # What cannot be had is said before the session is opened.
+        device = batch_device(self.options.device)
+        if self.options.device == "auto":
+            say(f"fitted on device {device or 'cpu'}")
         with Session(self.session) as session:
             motion = session.motion(self.layer or session.best_layer)
             people = self.people or motion.person_ids
