@@ -60,6 +60,14 @@ def has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
+def device_name(name: str) -> str:
+    """What a device is called, such as the name of a graphics card."""
+    device = torch_device(name)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
 def torch_device(name: str) -> torch.device:
     """The device of a name such as "cpu" and "cuda".
 

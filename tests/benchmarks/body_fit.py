@@ -1,6 +1,6 @@
 """Speed of the body fit, beside a plain one with SciPy, in one run.
 
-    python tests/benchmarks/body_fit.py [--quick]
+    python tests/benchmarks/body_fit.py [--quick] [--batched]
 
 A person of the studio walks; the keypoints have 10 mm of noise, a third of it slow. `offline` is
 the whole fit of a session (shape, poses, contacts, covariances) with two threads, by the clock and
@@ -8,7 +8,10 @@ by the processor. `online` is one call per frame, on one core. The plain fit is 
 of one frame (keypoints, pose prior, limits) given to
 `scipy.optimize.least_squares` with the analytic
 Jacobian, from the same start as the compiled fit of that frame, with the shape known. Compiled
-functions are loaded before any clock runs.
+functions are loaded before any clock runs. `batched` fits all stretches of some people together
+with torch, on a graphics card where there is one, and `stretches` does the same by the compiled
+fit, one stretch after the other on one core: three steps from poses a little off, in double
+precision. `--batched` measures these two only.
 """
 
 from __future__ import annotations
@@ -28,13 +31,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from body_truth import joint_errors, true_motion
 
 from mocap.body.fit import fit_body
+from mocap.body.fit_cuts import cut_stretches, tie_frames
 from mocap.body.fit_data import measurements_of, point_data
 from mocap.body.fit_frame import fit_frame, frame_work
 from mocap.body.fit_kernels import place_points, pose_body
 from mocap.body.fit_online import OnlineFitter
-from mocap.body.fit_shape import pose_jacobian
+from mocap.body.fit_shape import Poses, pose_jacobian
+from mocap.body.fit_smooth import Stretch, smooth_stretch
 from mocap.body.fit_start import loose_prediction
 from mocap.body.fit_tables import BodyTables, PointData, body_tables
+from mocap.body.fit_torch import device_name, fit_stretches, has_cuda
 from mocap.body.skeleton import KinematicSkeleton
 from mocap.model import Motion
 from mocap.model.skeletons import COCO_WHOLEBODY_133
@@ -46,15 +52,19 @@ def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--batched", action="store_true")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     truth = true_motion("walk_path", seconds=8.0 if quick else 40.0)
     rows = truth.rows(NOISE_M, 1, slow_share=0.3)
     metrics: list[Metric] = []
     for word, fingers in (("body", False), ("body_and_hands", True)):
         model = KinematicSkeleton(COCO_WHOLEBODY_133, fingers)
-        metrics += _offline(word, model, truth, rows)
-        metrics += _online(word, model, rows)
-        metrics += _one_frame(word, model, rows, 5 if quick else 20)
+        if not arguments.batched:
+            metrics += _offline(word, model, truth, rows)
+            metrics += _online(word, model, rows)
+            metrics += _one_frame(word, model, rows, 5 if quick else 20)
+        metrics += _batched(word, model, rows, 2 if quick else 4)
     print_report("body_fit", metrics)
 
 
@@ -138,6 +148,65 @@ def _one_frame(word: str, model: KinematicSkeleton, rows: Motion, count: int) ->
             "1 means as good",
         ),
     ]
+
+
+def _batched(word: str, model: KinematicSkeleton, rows: Motion, people: int) -> list[Metric]:
+    device = "cuda" if has_cuda() else "cpu"
+    measured = measurements_of(model, rows)
+    data = point_data(measured, np.full(len(measured.keypoints), 0.008), 4.0)
+    fit = fit_body(model, rows).motion
+    body = body_tables(model, fit.shape, measured.keypoints)
+    rng = np.random.default_rng(2)
+    Q = np.pad(fit.dof_rad, ((0, 0), (3, 0))) + 0.05 * rng.normal(size=(1, len(body.axis)))
+    R = Rotation.from_quat(fit.rotations[:, 0], scalar_first=True).as_matrix()
+    poses = Poses(fit.root_position_m + 0.01, R, np.clip(Q, body.low, body.high))
+    standing = np.zeros((len(rows) - 1, len(body.sole)), bool)
+    tied = tie_frames(body, poses, measured.time_s, standing, smooth=1.0, floor=True)
+    spans = [cut[2:] for cut in cut_stretches(np.ones(len(rows), bool))] * people
+    parts = [data.frames(*span) for span in spans]
+    ties = [tied.frames(*span) for span in spans]
+    starts = [poses.frames(*span) for span in spans]
+    frames = sum(stop - start for start, stop in spans)
+    steps, times = 3, np.full(2, np.inf)
+    for _ in range(3):
+        plain = [Poses(*(array.copy() for array in start)) for start in starts]
+        clock = time.perf_counter()
+        for start, part, tie in zip(plain, parts, ties, strict=True):
+            _compiled_stretch(body, part, tie, start, steps)
+        times[0] = min(times[0], time.perf_counter() - clock)
+        clock = time.perf_counter()
+        found = fit_stretches(
+            [body] * len(spans), parts, ties, starts, iterations=steps, device=device
+        )
+        times[1] = min(times[1], time.perf_counter() - clock)
+    off = max(
+        float(np.abs(a.Q - b.poses.Q)[:, 3:].max()) for a, b in zip(plain, found, strict=True)
+    )
+    where = device_name(device)
+    return [
+        Metric(
+            f"{word}.stretches", frames / times[0], "person-frames/s", "higher", "compiled, 1 core"
+        ),
+        Metric(
+            f"{word}.batched",
+            frames / times[1],
+            "person-frames/s",
+            "higher",
+            f"torch, {people} people on {where}",
+        ),
+        Metric(f"{word}.batched_speed", float(times[0] / times[1]), "x", "higher", where),
+        Metric(f"{word}.batched_difference", 1000 * off, "mrad", "lower", "largest"),
+    ]
+
+
+def _compiled_stretch(
+    body: BodyTables, data: PointData, tie: Stretch, poses: Poses, steps: int
+) -> None:
+    frames, n = len(poses.P), len(body.above)
+    work = frame_work(len(body.parents), len(body.point_joint), n)
+    blocks = tuple(np.zeros((frames, n, n)) for _ in range(3))
+    expect = loose_prediction(body, tie.floor_weight)
+    smooth_stretch(body, data, tie, expect, *poses, steps, work, blocks)
 
 
 def _plain(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from filmed_scene import Scene
 
+from mocap.body.fit_torch import has_cuda
 from mocap.pipeline.body import BodyChoice, session_body
 from mocap.storage.body_file import bodies_path, load_body
 from mocap.storage.session_reader import Session
@@ -78,6 +79,21 @@ def test_what_cannot_be_fitted_is_said(mocap, session: Path, options, words: str
     answer = mocap("fit", session, *options)
     assert answer.code == 2
     assert words in answer.error()
+    assert not bodies_path(session).exists()
+
+
+@pytest.mark.parametrize("device", ["cuda", "torch"])
+def test_a_device_that_cannot_do_it_is_refused(mocap, session: Path, device: str) -> None:
+    if device == "cuda":
+        if has_cuda():
+            pytest.skip("there is a graphics card")
+        answer = mocap("fit", session, "--device", device)
+        words = "finds no CUDA graphics card"
+    else:
+        answer = mocap("fit", session, "--from-2d", "--device", device)
+        words = "only keypoints in 3D"
+    assert answer.code == 2
+    assert words in " ".join(answer.error().split())
     assert not bodies_path(session).exists()
 
 
