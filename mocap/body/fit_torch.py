@@ -133,7 +133,12 @@ def fit_stretches(
         count = max(1, most // len(poses[order[0]].P))
         chosen, order = order[:count], order[count:]
         batch, state = pack(
-            *([part[i] for i in chosen] for part in (bodies, data, stretches, poses)), where, dtype
+            [bodies[i] for i in chosen],
+            [data[i] for i in chosen],
+            [stretches[i] for i in chosen],
+            [poses[i] for i in chosen],
+            where,
+            dtype,
         )
         first, cost, state = _descend(tree, batch, state, iterations, tolerance)
         host = [_host(tensor) for tensor in (*state, first, cost)]
