@@ -237,7 +237,7 @@ def correlated_errors(
 def _influence(
     gain: Float[np.ndarray, "n 2 rig"], covariance: Float[np.ndarray, "rig rig"]
 ) -> Float[np.ndarray, " n"]:
-    """How far an error of each pixel moves the rig, in standard deviations; in the mean square 1."""
+    """How far an error of each pixel moves the rig, in standard deviations; mean square 1."""
     whitened = np.linalg.solve(np.linalg.cholesky(covariance), gain.reshape(-1, gain.shape[2]).T)
     squared = np.square(whitened).sum(axis=0).reshape(-1, 2).sum(axis=1)
     return np.sqrt(squared / max(float(squared.mean()), 1e-300))

@@ -10,7 +10,10 @@ import numpy as np
 from calibration.people.measurements import Measurements
 from mocap.arrays import Float
 
-_PRIOR_COUNT = 30.0
+_PRIOR_COUNT = 300.0
+"""Errors last for tenths of a second and longer, so ten pixels of a track tell about as much as one
+independent one. Factors that follow chance make residuals look smaller, by their deviations, than
+the errors are, and the promised precision with them."""
 _MEDIAN_OF_RAYLEIGH = 1.1774
 """Median length of a 2D normal vector of unit variance per axis."""
 
