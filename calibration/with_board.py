@@ -248,11 +248,11 @@ def _freedoms(
         elif separate:
             freedoms[name] = LensFreedom(lens.prior.basis, lens.prior.covariance)
         else:
-            freedoms[name] = _weakly_known(lens)
+            freedoms[name] = weakly_known(lens)
     return freedoms
 
 
-def _weakly_known(lens: LensCalibration) -> LensFreedom:
+def weakly_known(lens: LensCalibration) -> LensFreedom:
     """A lens that was found in the footage which the joint adjustment sees again: its own result
     must not count twice, so only what holds of any lens is put in."""
     form = free_center(lens.form)
@@ -260,11 +260,13 @@ def _weakly_known(lens: LensCalibration) -> LensFreedom:
     unseen = tuple(name for name in usual if name not in form.terms)
     basis = replace(form, terms=(*form.terms, *unseen)).basis
     matrix, size = lens.intrinsics.matrix, lens.intrinsics.size
+    # Both focal lengths change together; of fy by itself the aspect is known.
+    basis[1, 0] = matrix[1, 1] / matrix[0, 0]
     sigma = dict.fromkeys(lens.parameters, OTHER_COEFFICIENT_SIGMA)
     sigma |= COEFFICIENT_SIGMA | {name: UNSEEN_SIGMA[name] for name in unseen}
     sigma |= {"fx": FOCAL_SHARE * matrix[0, 0], "fy": ASPECT_SHARE * matrix[1, 1]}
     sigma |= {"cx": CENTER_SHARE * size[0], "cy": CENTER_SHARE * size[0]}
-    own = [sigma[lens.parameters[int(np.argmax(np.abs(column)))]] for column in basis.T]
+    own = [sigma[lens.parameters[int(np.flatnonzero(column)[0])]] for column in basis.T]
     return LensFreedom(basis, np.diag(np.square(own)))
 
 

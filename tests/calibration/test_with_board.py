@@ -7,7 +7,7 @@ import pytest
 from board_scene import board_scene, pair_errors, relative_errors
 
 from calibration.sightings import Sightings
-from calibration.with_board import BoardOptions, calibrate_with_board
+from calibration.with_board import BoardOptions, calibrate_with_board, weakly_known
 from mocap.errors import CalibrationError
 
 OPTIONS = BoardOptions(floor="none", lens_models=("pinhole k1 k2",))
@@ -101,3 +101,25 @@ def test_what_cannot_be_calibrated_is_refused_with_the_remedy():
         tried([first.chosen(nobody), second.chosen(nobody), third.chosen(nobody)])
     with pytest.raises(CalibrationError, match=f"only {second.name} saw the board"):
         tried([first.chosen(nobody), second, third.chosen(nobody)])
+
+
+def test_lens_from_the_same_footage_is_put_in_by_what_holds_of_any_lens_alone():
+    scene = board_scene(2, seed=3)
+    options = replace(OPTIONS, lens_models=("pinhole k1 fx,fy",))
+    lens = calibrate_with_board(scene.sightings, {}, options).lenses[scene.rig.names[0]]
+    for aspect in (0.99, 1.01):
+        matrix = lens.intrinsics.matrix.copy()
+        matrix[1, 1] = aspect * matrix[0, 0]
+        oblong = replace(lens, intrinsics=replace(lens.intrinsics, matrix=matrix))
+        freedom = weakly_known(oblong)
+        covariance = freedom.basis @ freedom.covariance @ freedom.basis.T
+        sigma = dict(zip(lens.parameters, np.sqrt(np.diag(covariance)), strict=True))
+        # What was found of fy must not hold it: only fy / fx is known of any lens.
+        assert sigma["fx"] == pytest.approx(0.1 * matrix[0, 0])
+        assert sigma["fy"] == pytest.approx(0.1 * matrix[1, 1], rel=0.01)
+        ratio = np.zeros(len(lens.parameters))
+        ratio[:2] = -aspect / matrix[0, 0], 1 / matrix[0, 0]
+        assert np.sqrt(ratio @ covariance @ ratio) == pytest.approx(0.005, rel=0.02)
+        # The terms that the evidence left out stay open about nought.
+        assert sigma["k1"] > sigma["k2"] > 0 and sigma["p1"] > 0 and sigma["p2"] > 0
+        assert sigma["k3"] == 0

@@ -84,6 +84,22 @@ def test_variances_are_found_and_spread_is_promised(white, slow, bias):
     assert 0.5 < ratio.mean() < 1.6
 
 
+def test_spread_is_promised_where_stated_deviations_do_not_follow_the_errors():
+    m, design = _layout()
+    rng = np.random.default_rng(4)
+    # Pixels of small stated deviation count most, and have errors larger than stated.
+    stated = np.repeat(rng.choice([0.5, 2.0], len(m)), 2)
+    weighted = sparse.csr_matrix(sparse.diags(1 / stated) @ design)
+    steps, promised = [], []
+    for _ in range(30):
+        error = _errors(m, rng, 0.6, 0.8, 0.0) / stated.reshape(-1, 2)
+        step, found = _found(m, weighted, error)
+        steps.append(step)
+        promised.append(np.diag(found.covariance))
+    ratio = np.square(steps).mean(axis=0) / np.mean(promised, axis=0)
+    assert 0.6 < ratio.mean() < 1.4
+
+
 def test_independent_errors_have_no_effect_and_constant_ones_blur_only_what_is_constant():
     m, design = _layout()
     rng = np.random.default_rng(1)
