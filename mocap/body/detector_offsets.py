@@ -47,18 +47,18 @@ def keypoint_offsets(detector: str, keypoints: Iterable[str]) -> KeypointOffsets
     terms: list[dict[str, np.ndarray]] = []
     for name in keypoints:
         terms.append({})
-        side, part, spread = "", "", 0.0
+        side, part, spread = "", "", (0.0, 0.0, 0.0)
         if name in FACE_POINTS:
-            part, spread = "face", FACE_SIGMA
+            part, spread = "face", (FACE_SIGMA,) * 3
         elif (found := keypoint_offset(detector, name)) is not None:
             side, spread = found[0], found[1].sigma
             part = name.removeprefix(f"{side}_") if side else name
         for axis, word in enumerate(_AXES):
             # What lies in the middle of the body does not deviate to a side.
-            if spread and (side or axis):
+            if part and (side or axis):
                 sign = -1.0 if side == "right" and axis == 0 else 1.0
                 terms[-1][f"{part} offset {word}"] = sign * np.eye(3)[axis]
-                sigma[f"{part} offset {word}"] = spread * _METRES
+                sigma[f"{part} offset {word}"] = spread[axis] * _METRES
     index = {name: i for i, name in enumerate(sigma)}
     by_offset = np.zeros((len(terms), 3, len(index)))
     for k, own in enumerate(terms):

@@ -141,8 +141,13 @@ class KinematicSkeleton:
         prior |= {name: mean * spread for name, (_, spread) in self._lengths.items()}
         for name, (_, _, terms) in self._places.items():
             found = keypoint_offset(self.detector.name, name)
-            spread = FACE_SIGMA if found is None else found[1].sigma
-            prior |= {term: 1e-3 * mean * spread for term in terms if term != "stature"}
+            spread = (FACE_SIGMA,) * 3 if found is None else found[1].sigma
+            by_word = dict(zip(_AXES, spread, strict=True))
+            prior |= {
+                term: 1e-3 * mean * by_word[term.rpartition(" ")[2]]
+                for term in terms
+                if term != "stature"
+            }
         return prior
 
     @cached_property

@@ -24,48 +24,48 @@ class Offset(NamedTuple):
         bone: the joint whose bone it moves with, without the side.
         place: the joint it lies at, without the side.
         mean: usual offset from there in the rest pose: left, backwards, up.
-        sigma: standard deviation of each coordinate between people; 0 for none.
+        sigma: standard deviation of each coordinate between people.
     """
 
     bone: str
     place: str
     mean: tuple[float, float, float]
-    sigma: float
+    sigma: tuple[float, float, float]
 
 
 _MIDLINE: dict[str, Offset] = {
-    "nose": Offset("Head", "Head", (0.0, -65.5, 6.5), 6.0),
-    "head": Offset("Head", "HeadTop_End", (0.0, 0.0, 0.0), 10.0),
-    "neck": Offset("Spine2", "Neck", (0.0, -5.0, -26.0), 14.0),
-    "mid_hip": Offset("Hips", "Hips", (0.0, -8.0, -8.0), 14.0),
+    "nose": Offset("Head", "Head", (0.0, -65.5, 6.5), (6.0, 6.0, 6.0)),
+    "head": Offset("Head", "HeadTop_End", (0.0, 0.0, 0.0), (10.0, 10.0, 10.0)),
+    "neck": Offset("Spine2", "Neck", (0.0, -5.0, -26.0), (14.0, 14.0, 14.0)),
+    "mid_hip": Offset("Hips", "Hips", (0.0, -8.0, -8.0), (14.0, 14.0, 14.0)),
 }
 _LEFT: dict[str, Offset] = {
-    "eye": Offset("Head", "Head", (17.7, -52.5, 25.0), 5.0),
-    "eye_inner": Offset("Head", "Head", (10.0, -54.0, 25.0), 5.0),
-    "eye_outer": Offset("Head", "Head", (25.0, -51.5, 23.0), 5.0),
-    "ear": Offset("Head", "Head", (43.7, -4.0, 13.0), 7.0),
-    "mouth": Offset("Head", "Head", (13.5, -58.5, -17.5), 6.0),
-    "shoulder": Offset("Shoulder", "Arm", (-9.6, 1.0, 16.0), 5.0),
-    "elbow": Offset("Arm", "ForeArm", (-9.0, -4.0, 0.0), 4.0),
-    "wrist": Offset("ForeArm", "Hand", (-1.4, -2.4, -1.6), 3.0),
-    "hip": Offset("UpLeg", "UpLeg", (-8.0, -11.0, -12.0), 5.0),
-    "knee": Offset("Leg", "Leg", (2.0, 2.0, -12.5), 4.0),
-    "ankle": Offset("Leg", "Foot", (2.0, 0.0, 11.0), 4.0),
-    "heel": Offset("Foot", "Foot", (1.0, 19.5, -25.0), 8.0),
-    "big_toe": Offset("ToeBase", "Foot", (-14.0, -117.0, -25.0), 8.0),
-    "small_toe": Offset("ToeBase", "Foot", (20.5, -96.0, -31.0), 8.0),
-    "thumb": Offset("Hand", "Hand", (40.0, -33.0, -8.0), 12.0),
-    "index": Offset("Hand", "Hand", (58.0, -16.5, 0.0), 10.0),
-    "pinky": Offset("Hand", "Hand", (50.0, 24.0, -1.0), 10.0),
+    "eye": Offset("Head", "Head", (17.7, -52.5, 25.0), (5.0, 5.0, 5.0)),
+    "eye_inner": Offset("Head", "Head", (10.0, -54.0, 25.0), (5.0, 5.0, 5.0)),
+    "eye_outer": Offset("Head", "Head", (25.0, -51.5, 23.0), (5.0, 5.0, 5.0)),
+    "ear": Offset("Head", "Head", (43.7, -4.0, 13.0), (7.0, 7.0, 7.0)),
+    "mouth": Offset("Head", "Head", (13.5, -58.5, -17.5), (6.0, 6.0, 6.0)),
+    "shoulder": Offset("Shoulder", "Arm", (-9.6, 1.0, 16.0), (5.0, 5.0, 5.0)),
+    "elbow": Offset("Arm", "ForeArm", (-9.0, -4.0, 0.0), (4.0, 4.0, 4.0)),
+    "wrist": Offset("ForeArm", "Hand", (-1.4, -2.4, -1.6), (3.0, 3.0, 3.0)),
+    "hip": Offset("UpLeg", "UpLeg", (-8.0, -11.0, -12.0), (5.0, 5.0, 5.0)),
+    "knee": Offset("Leg", "Leg", (2.0, 2.0, -12.5), (4.0, 4.0, 4.0)),
+    "ankle": Offset("Leg", "Foot", (2.0, 0.0, 11.0), (4.0, 4.0, 4.0)),
+    "heel": Offset("Foot", "Foot", (1.0, 19.5, -25.0), (8.0, 8.0, 8.0)),
+    "big_toe": Offset("ToeBase", "Foot", (-14.0, -117.0, -25.0), (8.0, 8.0, 8.0)),
+    "small_toe": Offset("ToeBase", "Foot", (20.5, -96.0, -31.0), (8.0, 8.0, 8.0)),
+    "thumb": Offset("Hand", "Hand", (40.0, -33.0, -8.0), (12.0, 12.0, 12.0)),
+    "index": Offset("Hand", "Hand", (58.0, -16.5, 0.0), (10.0, 10.0, 10.0)),
+    "pinky": Offset("Hand", "Hand", (50.0, 24.0, -1.0), (10.0, 10.0, 10.0)),
 }
 _BLAZEPOSE_LEFT: dict[str, Offset] = {
-    "shoulder": Offset("Shoulder", "Arm", (0.0, 0.0, 6.0), 12.0),
-    "elbow": Offset("Arm", "ForeArm", (0.0, 0.0, 0.0), 9.0),
-    "wrist": Offset("ForeArm", "Hand", (0.0, 0.0, 0.0), 8.0),
-    "hip": Offset("UpLeg", "UpLeg", (0.0, 0.0, 0.0), 18.0),
-    "knee": Offset("Leg", "Leg", (0.0, 0.0, 0.0), 11.0),
-    "ankle": Offset("Leg", "Foot", (0.0, 0.0, 4.0), 10.0),
-    "big_toe": Offset("ToeBase", "Foot", (-4.0, -117.0, -27.0), 10.0),
+    "shoulder": Offset("Shoulder", "Arm", (0.0, 0.0, 6.0), (12.0, 12.0, 12.0)),
+    "elbow": Offset("Arm", "ForeArm", (0.0, 0.0, 0.0), (9.0, 9.0, 9.0)),
+    "wrist": Offset("ForeArm", "Hand", (0.0, 0.0, 0.0), (8.0, 8.0, 8.0)),
+    "hip": Offset("UpLeg", "UpLeg", (0.0, 0.0, 0.0), (18.0, 18.0, 18.0)),
+    "knee": Offset("Leg", "Leg", (0.0, 0.0, 0.0), (11.0, 11.0, 11.0)),
+    "ankle": Offset("Leg", "Foot", (0.0, 0.0, 4.0), (10.0, 10.0, 10.0)),
+    "big_toe": Offset("ToeBase", "Foot", (-4.0, -117.0, -27.0), (10.0, 10.0, 10.0)),
 }
 OFFSETS_OF_SKELETON: dict[str, dict[str, Offset]] = {"blazepose_wholebody": _BLAZEPOSE_LEFT}
 """Tables which replace entries of the usual one, by skeleton."""
