@@ -43,6 +43,10 @@ from mocap.model.body_motion import BodyMotion
 
 __all__ = ["MOTION_DENSITY_ROOT", "BodyFit", "FitConfig", "fit_body"]
 
+_SHAPE_ERROR_M = 0.12
+"""How far keypoints may be from a body of usual build, posed as well as it can be."""
+_ANNEAL = 4.0
+"""Ratio of one robust scale to the next."""
 _WIDE = 1e4
 """Robust scale of first steps, in sigmas."""
 
@@ -81,6 +85,19 @@ def fit_body(
     # The matrices are small, and the stretches run side by side.
     with threadpool_limits(1):
         return _Fitter(model, measured, config, views).run(progress)
+
+
+def _annealing(data: PointData, robust: float) -> list[float]:
+    """Robust scales, in sigmas, from one that keeps an unknown shape down to the configured one.
+
+    Limbs of another length than expected are off by centimetres; where measurements are exact,
+    that is hundreds of sigmas, and they would be taken for outliers for good.
+    """
+    information = data.information[data.information[:, :, 0, 0] > 0]
+    sigma_m = float(np.median(1.0 / np.sqrt(np.einsum("kii->ki", information)).mean(axis=1)))
+    widest = max(_ANNEAL * robust, _SHAPE_ERROR_M / sigma_m)
+    count = int(np.ceil(np.log(widest / robust) / np.log(_ANNEAL) - 1e-9))
+    return [robust * _ANNEAL**k for k in range(count, 0, -1)]
 
 
 class _Fitter:
@@ -185,11 +202,13 @@ class _Fitter:
         rows = _spread_frames(self.counts, self.config.shape_frames)
         robust = self.config.robust_sigmas
         data = point_data(self.measured, self.noise_m, robust).chosen(rows)
-        poses = self._start(data, rows)
-        wide = data._replace(robust=3.0 * _WIDE**2)
-        middle = data._replace(robust=3.0 * (4.0 * robust) ** 2)
-        self.shape, _ = fit_shape(self.model, self.keypoints, wide, poses, self.shape, rounds=3)
-        self.shape, _ = fit_shape(self.model, self.keypoints, middle, poses, self.shape, rounds=3)
+        widths = _annealing(data, robust)
+        poses = self._start(data._replace(robust=3.0 * widths[0] ** 2), rows)
+        for width in (_WIDE, *widths):
+            annealed = data._replace(robust=3.0 * width**2)
+            self.shape, _ = fit_shape(
+                self.model, self.keypoints, annealed, poses, self.shape, rounds=3
+            )
         self.body = self._tables()
         self._find_noise(rows, poses)
         data = point_data(self.measured, self.noise_m, robust).chosen(rows)

@@ -9,7 +9,7 @@ import numpy as np
 from mocap.arrays import Float
 
 _FIRM = 0.6
-_SOFT = {"hip": 2.5, "shoulder": 1.5}
+_SOFT = {"hip": 1.8, "shoulder": 1.5}
 """Flesh at hips and shoulders moves with the limb by 1 to 2 cm, which no residual shows."""
 _TRUNK = ("shoulder", "hip", "neck", "mid_hip")
 

@@ -26,12 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from anny_truth import AXES
 
-from mocap.body.anny_data import BODY_KEYPOINTS, BodyData, blend_weights, load_body_data
+from mocap.body.anny_data import BODY_KEYPOINTS, BodyData, load_body_data
 from mocap.body.anny_rig import AnnyRig, anny_rig, to_skeleton_axes
-from mocap.body.skeleton import KinematicSkeleton
 from mocap.body.skeleton_keypoints import keypoint_offset
 from mocap.body.skeleton_lengths import BODY_LENGTHS
-from mocap.model.skeletons import COCO_WHOLEBODY_133
 from mocap.studio.bodies import Body, PersonConfig
 from mocap.studio.motion_config import MotionConfig, MotionKind
 from mocap.studio.motions import make_motion
@@ -91,14 +89,16 @@ def measure(people: int, seed: int) -> tuple[dict[str, Place], dict[str, np.ndar
     """
     data = load_body_data()
     rig = anny_rig(data, fingers=False)
-    rotations = movements(data)
+    rotations = movements()
     found = [_person(data, rig, shape, rotations) for shape in draw_builds(people, seed)]
     table = np.array([places for places, _ in found])  # people, frames, keypoints, 3
     within = table.std(axis=1)
     own = table.mean(axis=1)
     names = _names()
     places = {
-        part: Place(own[:, k].mean(axis=0), own[:, k].std(axis=0), np.sqrt((within[:, k] ** 2).mean(axis=0)))
+        part: Place(
+            own[:, k].mean(axis=0), own[:, k].std(axis=0), np.sqrt((within[:, k] ** 2).mean(axis=0))
+        )
         for k, (part, _, _) in enumerate(names)
     }
     return places, {bone: np.array([lengths[bone] for _, lengths in found]) for bone in _BONES}
@@ -133,12 +133,11 @@ def draw_builds(people: int, seed: int) -> list[dict[str, float]]:
     return [{n: float(drawn[n][i]) for n in labels} for i in range(people)]
 
 
-def movements(data: BodyData) -> np.ndarray:
+def movements() -> np.ndarray:
     """Rotations of the bones relative to their parents, (frames, bones, 3, 3); root the identity.
 
     Those of one studio's person: at rest all bones have the axes of the body, whoever it is.
     """
-    del data
     body = Body(PersonConfig())
     result = []
     for kind in MOVEMENTS:
@@ -164,7 +163,9 @@ def _person(
         at = AXES.T @ bind[tree.index(place_name)]
         place = positions[:, carrier] + turns[:, carrier] @ (at - heads[carrier])
         off = np.einsum("fba,fb->fa", turns[:, carrier], points[:, k] - place)
-        table[:, k] = to_skeleton_axes(off) @ rig.turn[bone].T
+        # The skeleton's ankle does not turn about the shank, so its feet rest as people stand.
+        turn = np.eye(3) if bone_name.endswith(("Foot", "ToeBase")) else rig.turn[bone]
+        table[:, k] = to_skeleton_axes(off) @ turn.T
     lengths = {
         bone: float(np.linalg.norm(bind[tree.index(f"Left{a}")] - bind[tree.index(f"Left{b}")]))
         for bone, (a, b) in _BONES.items()
