@@ -9,8 +9,8 @@ a table of its own; see docs/bodies.md.
 The means for COCO's definitions, from shoulders to toes, are those of the joint regression of the
 free model `anny` over a population of adults who move, and so are the spreads, as
 `tests/benchmarks/keypoint_offsets.py` measures them. No spread is below 2, because no detector
-follows one regression so closely. The spread of the knee is the one that remains when the length of
-the thigh is known (3 instead of 6). Feet keep a spread of 8: shoes, and the turn of the foot about
+follows one regression so closely. The spread of the knee along the bone is between that of all
+people (6) and that which remains when the length of the thigh is known (2). Feet keep a spread of 8: shoes, and the turn of the foot about
 the shank, which differs between people and which the skeleton does not have. For MediaPipe's body
 points the means are the joint centres, with more freedom.
 """
@@ -54,7 +54,7 @@ _LEFT: dict[str, Offset] = {
     "elbow": Offset("Arm", "ForeArm", (-8.8, -3.7, -0.5), (2.2, 2.6, 2.0)),
     "wrist": Offset("ForeArm", "Hand", (-1.9, -1.1, -2.2), (2.0, 2.0, 2.0)),
     "hip": Offset("UpLeg", "UpLeg", (-8.0, -10.7, -9.4), (5.1, 2.4, 2.4)),
-    "knee": Offset("Leg", "Leg", (2.4, 0.0, -14.1), (2.0, 2.9, 3.0)),
+    "knee": Offset("Leg", "Leg", (2.4, 0.0, -14.1), (2.0, 2.9, 5.0)),
     "ankle": Offset("Leg", "Foot", (1.0, -0.7, 11.6), (2.0, 2.0, 2.0)),
     "heel": Offset("Foot", "Foot", (1.3, 20.4, -23.7), (8.0, 8.0, 8.0)),
     "big_toe": Offset("ToeBase", "Foot", (-12.2, -117.7, -34.9), (8.0, 8.0, 8.0)),
