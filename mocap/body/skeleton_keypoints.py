@@ -9,10 +9,10 @@ a table of its own; see docs/bodies.md.
 The means for COCO's definitions, from shoulders to toes, are those of the joint regression of the
 free model `anny` over a population of adults who move, and so are the spreads, as
 `tests/benchmarks/keypoint_offsets.py` measures them. No spread is below 2, because no detector
-follows one regression so closely. The spread of the knee along the bone is between that of all
-people (6) and that which remains when the length of the thigh is known (2). Feet keep a spread of 8: shoes, and the turn of the foot about
-the shank, which differs between people and which the skeleton does not have. For MediaPipe's body
-points the means are the joint centres, with more freedom.
+follows one regression so closely. That of the knee along the bone is between that of all people (6)
+and that which remains when the length of the thigh is known (2). Feet keep a spread of 8: shoes,
+and the turn of the foot about the shank, which differs between people and which the skeleton does
+not have. For MediaPipe's body points the means are the joint centres, with more freedom.
 """
 
 from __future__ import annotations
