@@ -142,7 +142,7 @@ class KinematicSkeleton:
         for name, (_, _, terms) in self._places.items():
             found = keypoint_offset(self.detector.name, name)
             spread = (FACE_SIGMA,) * 3 if found is None else found[1].sigma
-            by_word = dict(zip(_AXES, spread, strict=True))
+            by_word: dict[str, float] = dict(zip(_AXES, spread, strict=True))
             prior |= {
                 term: 1e-3 * mean * by_word[term.rpartition(" ")[2]]
                 for term in terms
