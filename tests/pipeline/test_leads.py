@@ -11,7 +11,7 @@ from reconstructed import Frame, motion_of, run
 from synthetic_scene import detections, project_rig, ring_rig, standing_person
 
 from mocap.model import FrameSet, Observation, skeleton_by_name
-from mocap.model.config import AssociationConfig, ReconstructionConfig
+from mocap.model.config import AssociationConfig, ReconstructionConfig, TrackingConfig
 from mocap.pipeline.leads import Lead, LeadFinder
 from mocap.pipeline.still_figures import StillFigure, still_figures
 
@@ -81,7 +81,9 @@ def test_who_walks_into_a_second_view_is_a_lead_until_then():
     frames = scene([walker], 2.0, [pixels])
     (lead,) = leads_of(frames)
     assert (lead.camera, lead.first) == ("cam2", 0)
-    assert 28 <= lead.last <= 33
+    # From the second view on it takes `confirm_s` until the person is told of.
+    confirmed = 30 + round(TrackingConfig().confirm_s * RATE)
+    assert 28 <= lead.last <= confirmed
     assert {p.person_id for _, people, _ in frames for p in people} == {0, 1}
 
 
