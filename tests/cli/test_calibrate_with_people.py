@@ -14,9 +14,12 @@ from mocap.storage.rig_file import load_rig
 
 @pytest.fixture(scope="module")
 def walker(films, tmp_path_factory):
-    """A file of somebody who walks before the cameras that filmed the board."""
+    """A file of somebody who walks before the cameras that filmed the board.
+
+    The cameras are near, so that it takes a while until two of them have seen him whole.
+    """
     path = tmp_path_factory.mktemp("people") / "people.npz"
-    write_people(path, people_tracks(films.rig, 1, seconds=4.0))
+    write_people(path, people_tracks(films.rig, 1, seconds=8.0))
     return path
 
 
