@@ -49,7 +49,7 @@ def evidence_of(
     raw = motion_of(frames, skeleton)
     views = {
         "detection_index": np.array([p.detection_index for _, p in rows]).reshape(-1, c),
-        "mirrored": np.array([p.mirrored for _, p in rows], np.uint8).reshape(-1, c),
+        "swapped": np.array([p.exchanged for _, p in rows], np.uint8).reshape(-1, c),
         "view_state": np.array([p.keypoints.view_state for _, p in rows]).reshape(-1, c, k),
         "residual_px": np.array([p.keypoints.residual_px for _, p in rows]).reshape(-1, c, k),
     }

@@ -73,6 +73,11 @@ class Person3D:
     mirrored: tuple[bool, ...]
     swapped: tuple[int, ...] = ()
 
+    @property
+    def exchanged(self) -> tuple[int, ...]:
+        """`swapped`, or what `mirrored` says of the whole body where nothing is known of parts."""
+        return self.swapped or tuple(int(turned) for turned in self.mirrored)
+
 
 class SetAside(IntEnum):
     """Why somebody who was found is none of the people of a session."""

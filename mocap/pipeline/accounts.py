@@ -62,7 +62,8 @@ class ViewAccount:
         residual_px: distance to the 3D joint; NaN where there is none.
         sigmas: the same in standard deviations; NaN where there is none.
         people: 2D people in the image.
-        mirrored: whether left and right of the 2D person were exchanged.
+        exchanged: the parts of the 2D person whose left and right were exchanged, such as "whole
+            body" or "arms".
         others: of each 2D person in the image, who it is or why it is nobody's; given where none
             is this person.
     """
@@ -74,7 +75,7 @@ class ViewAccount:
     residual_px: float = float("nan")
     sigmas: float = float("nan")
     people: int = 0
-    mirrored: bool = False
+    exchanged: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
     def sentence(self) -> str:
@@ -95,7 +96,9 @@ class ViewAccount:
         }[self.reason]
         if self.others:
             words += ": " + "; ".join(self.others)
-        return f"{words} (left and right exchanged)" if self.mirrored else words
+        if self.exchanged:
+            words += f" (left and right exchanged: {', '.join(self.exchanged)})"
+        return words
 
 
 def _people(count: int) -> str:

@@ -17,6 +17,7 @@ from mocap.body.fit_views import PersonViews
 from mocap.body.registry import BodyRequest, body_model
 from mocap.errors import InputError
 from mocap.model.body_motion import BodyMotion
+from mocap.reconstruction.swaps import source_of
 from mocap.storage.body_file import StoredBody, load_body, save_bodies
 from mocap.storage.session_reader import Session
 
@@ -136,7 +137,6 @@ def person_views(session: Session, person_id: int) -> PersonViews:
     pixels = np.full((len(rows), cameras, keypoints, 2), np.nan)
     confidence = np.zeros((len(rows), cameras, keypoints))
     sets = {frame_set.number: frame_set for frame_set in session.frame_sets()}
-    mirror = list(session.skeleton.mirror)
     for i, row in enumerate(rows):
         observations = sets[int(views["frame"][row])].observations
         for c, name in enumerate(session.rig.names):
@@ -144,7 +144,7 @@ def person_views(session: Session, person_id: int) -> PersonViews:
             if chosen < 0 or name not in observations:
                 continue
             found = observations[name].detections
-            order = mirror if views["mirrored"][row, c] else slice(None)
-            pixels[i, c] = found.keypoints_px[chosen][order]
-            confidence[i, c] = found.confidence[chosen][order]
+            source = source_of(session.skeleton, int(views["swapped"][row, c]))
+            pixels[i, c] = found.keypoints_px[chosen][source]
+            confidence[i, c] = found.confidence[chosen][source]
     return PersonViews(session.rig, session.skeleton, views["frame"][rows], pixels, confidence)

@@ -20,6 +20,7 @@ from mocap.pipeline.evidence import Evidence, detections_of
 from mocap.pipeline.image_people import explain_image
 from mocap.reconstruction.expectation import middle_of
 from mocap.reconstruction.person import camera_centers, keypoint_sigma_px
+from mocap.reconstruction.swaps import part_names, source_of
 
 POOR_SIGMA_M = 0.03
 """A joint whose standard deviation along its worst axis is larger is called poor."""
@@ -98,16 +99,15 @@ class _Seen:
         self.row, self.frame_set = row, frame_set
         cameras, k = len(rig), len(skeleton)
         self.detection = evidence.views["detection_index"][row]
-        self.mirrored = evidence.views["mirrored"][row].astype(bool)
+        self.swapped = evidence.views["swapped"][row]
         self.pixels, self.confidence = np.full((cameras, k, 2), np.nan), np.zeros((cameras, k))
-        mirror = np.array(skeleton.mirror)
         for c, name in enumerate(rig.names):
             found = detections_of(frame_set, name)
             if found is None or not 0 <= self.detection[c] < len(found):
                 continue
-            order = mirror if self.mirrored[c] else slice(None)
-            self.pixels[c] = found.keypoints_px[self.detection[c]][order]
-            self.confidence[c] = found.confidence[self.detection[c]][order]
+            source = source_of(skeleton, int(self.swapped[c]))
+            self.pixels[c] = found.keypoints_px[self.detection[c]][source]
+            self.confidence[c] = found.confidence[self.detection[c]][source]
         arrays = rig.arrays
         self.rays = world_rays(
             self.pixels, arrays.matrix, arrays.distortions, arrays.fisheye, arrays.T_cam_world
@@ -252,7 +252,7 @@ def _of_view(evidence: Evidence, seen: _Seen, c: int, k: int, point: np.ndarray)
         residual,
         residual / float(seen.sigma_px[c, k]),
         0 if found is None else len(found),
-        bool(seen.mirrored[c]),
+        part_names(int(seen.swapped[c])),
     )
 
 

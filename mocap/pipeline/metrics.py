@@ -131,9 +131,8 @@ def reprojection(
                 continue
             pixels = observation.detections.keypoints_px[indices[c]]
             confidence = observation.detections.confidence[indices[c]]
-            if swapped[c]:
-                source = source_of(motion.skeleton, int(swapped[c]))
-                pixels, confidence = pixels[source], confidence[source]
+            source = source_of(motion.skeleton, int(swapped[c]))
+            pixels, confidence = pixels[source], confidence[source]
             error = _distances(motion.points_m[row], pixels, rig, c)
             good = np.flatnonzero((confidence >= min_confidence) & np.isfinite(error))
             cameras.append(np.full(len(good), c))

@@ -21,6 +21,7 @@ import numpy as np
 from mocap.geometry.projection import project_points, projection_jacobian
 from mocap.model import Bystander, Detections, FrameSet, Person3D, Rig, Skeleton, ViewState
 from mocap.pipeline.rig_events import BIN_S, RigEvent
+from mocap.reconstruction.swaps import source_of
 
 SAMPLE_S = 0.1
 CONFIRM_BINS = 4
@@ -99,7 +100,7 @@ class RigHealth:
         self._focal = np.array([camera.intrinsics.focal_px for camera in rig])
         self._size = np.array([camera.intrinsics.size for camera in rig], float)
         self._body = np.array(skeleton.indices("body", "feet"), np.int64)
-        self._mirror = np.array(skeleton.mirror)
+        self._skeleton = skeleton
         self._past = [_Past() for _ in rig]
         self._before: dict[int, tuple[float, np.ndarray]] = {}
         self._sampled_s = -np.inf
@@ -168,9 +169,9 @@ class RigHealth:
                 index = self._beside(observation.detections, projected, claimed[c])
             if not 0 <= index < len(observation.detections):
                 continue
-            order = self._mirror[self._body] if person.mirrored[c] else self._body
-            pixels = observation.detections.keypoints_px[index][order].astype(float)
-            trust = observation.detections.confidence[index][order]
+            source = source_of(self._skeleton, person.exchanged[c])[self._body]
+            pixels = observation.detections.keypoints_px[index][source].astype(float)
+            trust = observation.detections.confidence[index][source]
             jacobian[c] = projection_jacobian(points, *lens, arrays.T_cam_world[c])
             residual[c] = pixels - projected
             margin = BORDER_SHARE * self._size[c]

@@ -67,6 +67,8 @@ def hand_of(skeleton: Skeleton, side: str) -> list[int]:
 
 def source_of(skeleton: Skeleton, swapped: int) -> Int[np.ndarray, " keypoints"]:
     """Which 2D keypoint of a view is taken for each keypoint, by what was exchanged in it."""
+    if not swapped:
+        return np.arange(len(skeleton))
     own = swap_parts(skeleton)
     mirror = np.array(skeleton.mirror)
     turned = np.array([is_exchanged(swapped, int(bits)) for bits in own], bool)

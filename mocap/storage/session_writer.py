@@ -167,7 +167,7 @@ class SessionWriter(Closing):
                     "residual_px": [k.residual_px for k in keypoints],
                     "detection_index": [person.detection_index for person in people],
                     "mirrored": [person.mirrored for person in people],
-                    "swapped": [person.swapped or person.mirrored for person in people],
+                    "swapped": [person.exchanged for person in people],
                 },
             )
         if bystanders:

@@ -16,6 +16,8 @@ from mocap.model.skeletons import COCO_17
 from mocap.pipeline.accounts import JointAccount, JointReason, ViewReason
 from mocap.pipeline.evidence import Evidence
 from mocap.pipeline.explain import explain_joint, explain_person, summary
+from mocap.reconstruction.swap_kernels import FOREARMS, LEGS, WHOLE_BODY
+from mocap.reconstruction.swaps import part_names
 
 WRIST = COCO_17.index("left_wrist")
 K = len(COCO_17)
@@ -35,7 +37,7 @@ class Stage:
         self.n_views = np.full(K, c)
         self.covariance = np.tile(1e-4 * np.eye(3), (K, 1, 1))
         self.detection = [0] * c
-        self.mirrored = np.zeros(c, np.uint8)
+        self.swapped = np.zeros(c, np.uint8)
         self.smooth: Motion | None = None
         self.images: dict[str, Detections | None] = {}
 
@@ -63,7 +65,7 @@ class Stage:
         raw = self.motion()
         views = {
             "detection_index": np.array([self.detection]),
-            "mirrored": self.mirrored[None],
+            "swapped": self.swapped[None],
             "view_state": self.state[None],
             "residual_px": self.residual[None],
         }
@@ -183,11 +185,21 @@ def test_predicted():
 def test_a_mirrored_view_is_read_with_left_and_right_exchanged():
     stage = Stage()
     right = COCO_17.index("right_wrist")
-    stage.mirrored[1] = 1
+    stage.swapped[1] = WHOLE_BODY
     stage.confidence[1, right] = 0.7
     view = stage.account().views[1]
     assert view.confidence == pytest.approx(0.7)
-    assert view.sentence().endswith("(left and right exchanged)")
+    assert view.sentence().endswith("(left and right exchanged: whole body)")
+
+
+@pytest.mark.parametrize(("parts", "confidence"), [(FOREARMS, 0.7), (LEGS, 1.0)])
+def test_only_the_limbs_that_were_exchanged_are_read_so(parts: int, confidence: float):
+    stage = Stage()
+    stage.swapped[1] = parts
+    stage.confidence[1, COCO_17.index("right_wrist")] = 0.7
+    view = stage.account().views[1]
+    assert view.confidence == pytest.approx(confidence)
+    assert view.exchanged == part_names(parts)
 
 
 def test_a_person_who_is_absent():
