@@ -14,20 +14,25 @@ from mocap.reconstruction.fusion_kernels import choose_start, point_cost
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def exchange_pair(frames, conf, c, k, o):
+    """Exchanges the 2D keypoints k and o of camera c, in place."""
+    t = conf[c, k]
+    conf[c, k] = conf[c, o]
+    conf[c, o] = t
+    for i in range(3):
+        for j in range(3):
+            f = frames[c, k, i, j]
+            frames[c, k, i, j] = frames[c, o, i, j]
+            frames[c, o, i, j] = f
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def turn(frames, conf, c, mirror, chosen):
     """Exchanges left and right of the keypoints `chosen` of camera c, in place."""
     for k in chosen:
         o = mirror[k]
-        if o <= k:
-            continue
-        t = conf[c, k]
-        conf[c, k] = conf[c, o]
-        conf[c, o] = t
-        for i in range(3):
-            for j in range(3):
-                f = frames[c, k, i, j]
-                frames[c, k, i, j] = frames[c, o, i, j]
-                frames[c, o, i, j] = f
+        if o > k:
+            exchange_pair(frames, conf, c, k, o)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

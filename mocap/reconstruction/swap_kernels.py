@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from mocap.geometry.ray_space import invert_packed, miss
+from mocap.reconstruction.mirror_kernels import exchange_pair
 
 WHOLE_BODY, ARMS, FOREARMS, LEGS, LOWER_LEGS, HANDS = 1, 2, 4, 8, 16, 32
 _WRONG = 0.5
@@ -37,16 +38,8 @@ def exchange(frames, conf, c, mirror, part_bits, bit):
     """Exchanges left and right of the keypoints of one part in camera c, in place."""
     for k in range(len(mirror)):
         o = mirror[k]
-        if o <= k or not part_bits[k] & bit:
-            continue
-        t = conf[c, k]
-        conf[c, k] = conf[c, o]
-        conf[c, o] = t
-        for i in range(3):
-            for j in range(3):
-                f = frames[c, k, i, j]
-                frames[c, k, i, j] = frames[c, o, i, j]
-                frames[c, o, i, j] = f
+        if o > k and part_bits[k] & bit:
+            exchange_pair(frames, conf, c, k, o)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
