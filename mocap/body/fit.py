@@ -30,7 +30,8 @@ from mocap.body.fit_noise import firm_noise, is_trunk, least_noise
 from mocap.body.fit_poses import MOTION_DENSITY_ROOT, fill_poses, placed_points
 from mocap.body.fit_report import FitReport, make_report
 from mocap.body.fit_shape import Poses, fit_shape
-from mocap.body.fit_smooth import Spread, Stretch, smooth_stretch, spread_of_stretch
+from mocap.body.fit_smooth import Stretch, smooth_stretch
+from mocap.body.fit_spread import Spread, spread_of_stretch
 from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, rough_roots
 from mocap.body.fit_tables import BodyTables, PointData, body_tables
 from mocap.body.fit_views import FIRST_PX, PersonViews, camera_noise, pixel_data

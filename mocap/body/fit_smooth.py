@@ -11,12 +11,12 @@ neighbouring frames by the sole's velocity, which is zero.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from mocap.body.fit_bands import factor_bands, solve_bands
 from mocap.body.fit_frame import LARGEST_TURN, hold_soles, linearise
 from mocap.body.fit_kernels import (
     at_limit,
@@ -63,23 +63,6 @@ class Stretch(NamedTuple):
             anchor=self.anchor[start:stop],
             anchor_weight=self.anchor_weight[start:stop],
         )
-
-
-class Spread(NamedTuple):
-    """What the covariances of a stretch come out as; see `BodyMotion`.
-
-    Attributes:
-        position: covariance of each joint's position.
-        rotation: of its rotation.
-        dof: variance of each unknown.
-        own: variance of each unknown from the frame's own measurements and the pose prior; for
-            the root a weak prior of one metre and one radian.
-    """
-
-    position: np.ndarray
-    rotation: np.ndarray
-    dof: np.ndarray
-    own: np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -164,7 +147,7 @@ def stretch_cost(body, data, stretch, P, R, Q, work):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, own):
+def build_equations(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, own):
     """Normal equations of the stretch; `own`, if not empty, gets the variances without ties."""
     frames, n = b.shape
     soles = len(body.sole)
@@ -257,7 +240,7 @@ def _tie(stretch, P, R, Q, A, A1, A2, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _take_out(held, A, A1, A2, b):
+def take_out_held(held, A, A1, A2, b):
     """Takes held unknowns out of the equations."""
     frames, n = b.shape
     for t in range(frames):
@@ -275,161 +258,6 @@ def _take_out(held, A, A1, A2, b):
             A2[t, i] = 0.0
             if t > 1:
                 A2[t - 2, i] = 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _cholesky(A):
-    """Replaces the lower triangle of A by its factor L; the rest is set to zero."""
-    n = len(A)
-    for j in range(n):
-        row = A[j]
-        for i in range(j):
-            other = A[i]
-            total = row[i]
-            for k in range(i):
-                total -= row[k] * other[k]
-            row[i] = total / other[i]
-        total = row[j]
-        for k in range(j):
-            total -= row[k] * row[k]
-        row[j] = math.sqrt(max(total, 1e-9))
-        for i in range(j + 1, n):
-            row[i] = 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _lower_solve(L, Y):
-    """Replaces Y by L^-1 Y."""
-    n, columns = Y.shape
-    for j in range(n):
-        y = Y[j]
-        for k in range(j):
-            factor = L[j, k]
-            if factor != 0.0:
-                other = Y[k]
-                for r in range(columns):
-                    y[r] -= factor * other[r]
-        inverse = 1.0 / L[j, j]
-        for r in range(columns):
-            y[r] *= inverse
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _upper_solve(L, Y):
-    """Replaces Y by L^-T Y."""
-    n, columns = Y.shape
-    for j in range(n - 1, -1, -1):
-        y = Y[j]
-        inverse = 1.0 / L[j, j]
-        for r in range(columns):
-            y[r] *= inverse
-        for k in range(j):
-            factor = L[j, k]
-            if factor != 0.0:
-                other = Y[k]
-                for r in range(columns):
-                    other[r] -= factor * y[r]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _subtract_product(C, Y, Z, lower):
-    """C -= Y^T Z, all n x n; `lower` says that Y[k, i] is zero for i > k."""
-    n = len(C)
-    for i in range(n):
-        row = C[i]
-        for k in range(i if lower else 0, n):
-            factor = Y[k, i]
-            other = Z[k]
-            for m in range(n):
-                row[m] -= factor * other[m]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _subtract_rows(C, U, Z):
-    """C -= U Z."""
-    n = len(C)
-    for i in range(n):
-        row = C[i]
-        for k in range(n):
-            factor = U[i, k]
-            other = Z[k]
-            for m in range(n):
-                row[m] -= factor * other[m]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _subtract_outer(C, B, U):
-    """The lower triangle of C -= B U^T."""
-    n = len(C)
-    for i in range(n):
-        left = B[i]
-        for m in range(i + 1):
-            right = U[m]
-            total = 0.0
-            for k in range(n):
-                total += left[k] * right[k]
-            C[i, m] -= total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _factor(A, A1, A2, Y2):
-    """Factors along time: A gets L_t, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
-    frames, n = A2.shape
-    for t in range(frames):
-        _cholesky(A[t])
-        if t + 1 == frames:
-            break
-        Y1 = A1[t]
-        turned = Y1.T.copy()
-        Y1[:] = turned
-        _lower_solve(A[t], Y1)
-        _subtract_product(A[t + 1], Y1, Y1, False)
-        if t + 2 == frames:
-            continue
-        Y = Y2[t]
-        Y[:] = 0.0
-        for i in range(n):
-            Y[i, i] = A2[t, i]
-        _lower_solve(A[t], Y)
-        _subtract_product(A[t + 2], Y, Y, True)
-        _subtract_product(A1[t + 1], Y, Y1, True)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solve(A, A1, Y2, b):
-    """Replaces b by the solution, from the factors."""
-    frames, n = b.shape
-    for t in range(frames):
-        x = b[t]
-        L = A[t]
-        for i in range(n):
-            total = x[i]
-            for k in range(i):
-                total -= L[i, k] * x[k]
-            x[i] = total / L[i, i]
-        if t + 1 < frames:
-            for k in range(n):
-                for i in range(n):
-                    b[t + 1, i] -= A1[t, k, i] * x[k]
-        if t + 2 < frames:
-            for k in range(n):
-                for i in range(k + 1):
-                    b[t + 2, i] -= Y2[t, k, i] * x[k]
-    for t in range(frames - 1, -1, -1):
-        x = b[t]
-        L = A[t]
-        if t + 1 < frames:
-            for k in range(n):
-                for i in range(n):
-                    x[k] -= A1[t, k, i] * b[t + 1, i]
-        if t + 2 < frames:
-            for k in range(n):
-                for i in range(k + 1):
-                    x[k] -= Y2[t, k, i] * b[t + 2, i]
-        for i in range(n - 1, -1, -1):
-            x[i] /= L[i, i]
-            for k in range(i):
-                x[k] -= L[i, k] * x[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -460,13 +288,13 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
     damping = 1e-5
     old_P, old_R, old_Q = P.copy(), R.copy(), Q.copy()
     for _ in range(iterations):
-        _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, nothing)
-        _take_out(held, A, A1, A2, b)
+        build_equations(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, nothing)
+        take_out_held(held, A, A1, A2, b)
         for t in range(frames):
             for i in range(n):
                 A[t, i, i] *= 1.0 + damping
-        _factor(A, A1, A2, Y2)
-        _solve(A, A1, Y2, b)
+        factor_bands(A, A1, A2, Y2)
+        solve_bands(A, A1, Y2, b)
         old_P[:] = P
         old_R[:] = R
         old_Q[:] = Q
@@ -492,108 +320,3 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
             Q[:] = old_Q
             damping = max(10 * damping, 1e-3)
     return first, cost, held
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, spread):
-    """Covariances of a stretch at its solution, into `spread`.
-
-    The backward pass is that of the selected inverse of a banded matrix (Takahashi, 1973): with
-    U1 = L^-T Y1 and U2 = L^-T Y2, the covariance of frame t with the two after it follows from
-    theirs.
-    """
-    A, A1, Y2 = blocks
-    frames, n = len(P), len(body.above)
-    A2, b = np.zeros((frames, n)), np.zeros((frames, n))
-    held = np.zeros((frames, n), np.bool_)
-    _build(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, spread.own)
-    _take_out(held, A, A1, A2, b)
-    _factor(A, A1, A2, Y2)
-    Z11, Z12, Z21 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
-    Z22, C0, C1, C2 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
-    for t in range(frames - 1, -1, -1):
-        L = A[t]
-        C0[:] = 0.0
-        C1[:] = 0.0
-        C2[:] = 0.0
-        for i in range(n):
-            C0[i, i] = 1.0
-        _lower_solve(L, C0)
-        _upper_solve(L, C0)
-        if t + 1 < frames:
-            U1 = A1[t]
-            _upper_solve(L, U1)
-            _subtract_rows(C1, U1, Z11)
-            if t + 2 < frames:
-                U2 = Y2[t]
-                _upper_solve(L, U2)
-                _subtract_rows(C1, U2, Z21)
-                _subtract_rows(C2, U1, Z12)
-                _subtract_rows(C2, U2, Z22)
-                _subtract_outer(C0, C2, U2)
-            _subtract_outer(C0, C1, U1)
-        # Rounding must stay symmetric: the recursion amplifies what is not.
-        for i in range(n):
-            for m in range(i):
-                C0[m, i] = C0[i, m]
-        Z22[:] = Z11
-        Z12[:] = C1
-        Z21[:] = C1.T
-        Z11[:] = C0
-        _frame_spread(body, R[t], Q[t], C0, work, t, spread)
-    return held
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _frame_spread(body, R0, q, C, work, t, spread):
-    pose_body(body, R0, q, work.position, work.orientation, work.twist)
-    n = len(C)
-    J = np.zeros((3, n))
-    chain = np.empty(n, np.int64)
-    for i in range(n):
-        spread.dof[t, i] = C[i, i]
-    for j in range(len(body.parents)):
-        # A joint does not move by its own rotation.
-        a = body.parents[j] if j else 0
-        while a > 0 and body.dof_start[a + 1] == body.dof_start[a]:
-            a = body.parents[a]
-        i = 2 if j == 0 else body.dof_start[a + 1] + 2
-        count = 0
-        while i >= 0:
-            w, p = work.twist[i], work.position[j]
-            J[0, i] = w[3] + w[1] * p[2] - w[2] * p[1]
-            J[1, i] = w[4] + w[2] * p[0] - w[0] * p[2]
-            J[2, i] = w[5] + w[0] * p[1] - w[1] * p[0]
-            chain[count] = i
-            count += 1
-            i = body.above[i]
-        out = spread.position[t, j]
-        out[:] = 0.0
-        for x in range(count):
-            i = chain[x]
-            v0, v1, v2 = 0.0, 0.0, 0.0
-            for y in range(count):
-                m = chain[y]
-                v0 += C[i, m] * J[0, m]
-                v1 += C[i, m] * J[1, m]
-                v2 += C[i, m] * J[2, m]
-            for r in range(3):
-                out[r, 0] += J[r, i] * v0
-                out[r, 1] += J[r, i] * v1
-                out[r, 2] += J[r, i] * v2
-        # In the joint's own frame.
-        turn = spread.rotation[t, j]
-        turn[:] = 0.0
-        start, stop = body.dof_start[j], body.dof_start[j + 1]
-        G = work.orientation[j]
-        for x in range(start, stop):
-            for y in range(start, stop):
-                for r in range(3):
-                    wx = 0.0
-                    for k in range(3):
-                        wx += G[k, r] * work.twist[x + 3, k]
-                    for s in range(3):
-                        wy = 0.0
-                        for k in range(3):
-                            wy += G[k, s] * work.twist[y + 3, k]
-                        turn[r, s] += wx * wy * C[x + 3, y + 3]

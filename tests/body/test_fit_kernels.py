@@ -17,7 +17,8 @@ from mocap.body.fit_kernels import (
     vector_of,
 )
 from mocap.body.fit_shape import Poses, pose_jacobian, shape_jacobian
-from mocap.body.fit_smooth import Spread, smooth_stretch, spread_of_stretch
+from mocap.body.fit_smooth import smooth_stretch
+from mocap.body.fit_spread import Spread, spread_of_stretch
 from mocap.body.fit_start import loose_prediction
 from mocap.body.fit_tables import BodyTables, body_tables
 from mocap.body.fit_twin import (
