@@ -51,6 +51,10 @@ class SessionError(InputError):
     """A session file cannot be read or written."""
 
 
+class BodyModelError(InputError):
+    """A body model cannot be had, whoever it is wanted for."""
+
+
 class StudioError(InputError):
     """A synthetic scene cannot be made as described."""
 

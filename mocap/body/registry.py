@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mocap.body.model import BodyModel
 from mocap.body.skeleton import KinematicSkeleton, has_hands
-from mocap.errors import InputError, valid_choices
+from mocap.errors import BodyModelError, InputError, valid_choices
 from mocap.model.skeleton import Skeleton
 
 
@@ -69,8 +69,12 @@ def body_model(name: str, request: BodyRequest) -> BodyModel:
         request: what is wanted of it.
 
     Raises:
-        InputError: there is no such model; the message lists those there are.
+        BodyModelError: there is no such model, the message lists those there are; or its files
+            cannot be found or read, the message says which and what to do.
     """
     if name not in BODY_MODELS:
-        raise InputError(f"no body model {name!r}; models are {valid_choices(BODY_MODELS)}")
-    return BODY_MODELS[name](request)
+        raise BodyModelError(f"no body model {name!r}; models are {valid_choices(BODY_MODELS)}")
+    try:
+        return BODY_MODELS[name](request)
+    except InputError as error:
+        raise BodyModelError(str(error)) from error

@@ -19,6 +19,7 @@ from mocap.body.biomechanics.mass import center_of_mass
 from mocap.body.biomechanics.tables import QuantityTable
 from mocap.cli.angles_plot import angles_picture, cycle_picture
 from mocap.cli.angles_report import print_angles, print_gait, print_lengths
+from mocap.cli.bodies import body_of_each
 from mocap.cli.options import SessionPath, option
 from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError, valid_choices
@@ -101,22 +102,8 @@ class Angles:
                 f"'mocap info {self.session}' says what it holds"
             )
         choice = BodyChoice(self.model, self.gender, self.model_path)
-        bodies: list[BodyMotion] = []
-        for person_id in people:
-            try:
-                motion = _body(session, person_id, choice)
-            except InputError as error:
-                # One who was hardly seen must not keep the others from being shown.
-                if len(people) == 1:
-                    raise
-                say_error(str(error), "warning", "yellow")
-                continue
-            if self.frames is not None:
-                motion = motion.frames(*self.frames)
-            bodies.append(motion)
-        if not bodies:
-            raise InputError("nobody could be fitted; the reasons are above")
-        return bodies
+        bodies = body_of_each(people, lambda person_id: _body(session, person_id, choice))
+        return bodies if self.frames is None else [m.frames(*self.frames) for m in bodies]
 
     def _person(self, motion: BodyMotion) -> None:
         first, last = int(motion.frame[0]), int(motion.frame[-1])

@@ -12,8 +12,9 @@ from rich.table import Table
 from mocap.body.fit import BodyFit
 from mocap.body.fit_config import Device, FitConfig, batch_device
 from mocap.body.fit_report import FitReport
+from mocap.cli.bodies import body_of_each
 from mocap.cli.options import SessionPath, option
-from mocap.cli.progress import console, progress_bar, say, say_error
+from mocap.cli.progress import console, progress_bar, say
 from mocap.errors import InputError
 from mocap.pipeline.body import BodyChoice, fit_person, store_fits
 from mocap.storage.session_reader import Session
@@ -109,29 +110,24 @@ class Fit:
             for person_id in people:
                 motion.person(person_id)
             fits = self._fits(session, people, choice)
-            if not fits:
-                raise InputError("nobody could be fitted; the reasons are above")
             path = store_fits(session, fits, choice)
         print_reports([fit.report for fit in fits])
         say(f"\nBodies written to {path}")
         return 0
 
     def _fits(self, session: Session, people: tuple[int, ...], choice: BodyChoice) -> list[BodyFit]:
-        fits: list[BodyFit] = []
         with progress_bar("people", 100 * len(people)) as progress:
-            for i, person_id in enumerate(people):
 
-                def part(done: int, total: int, before: int = i) -> None:
-                    progress(100 * before + round(100 * done / total), 100 * len(people))
+            def fit(person_id: int) -> BodyFit:
+                before = 100 * people.index(person_id)
 
-                try:
-                    fits.append(fit_person(session, person_id, choice, part))
-                except InputError as error:
-                    # One who was hardly seen must not keep the others from being fitted.
-                    if self.people or len(people) == 1:
-                        raise
-                    say_error(str(error), "warning", "yellow")
-                progress(100 * (i + 1), 100 * len(people))
+                def part(done: int, total: int) -> None:
+                    progress(before + round(100 * done / total), 100 * len(people))
+
+                return fit_person(session, person_id, choice, part)
+
+            fits = body_of_each(people, fit, all_needed=bool(self.people))
+            progress(100 * len(people), 100 * len(people))
         return fits
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from mocap.cli.bodies import body_of_each
 from mocap.cli.camera_pictures import CameraPictures
 from mocap.cli.options import SessionPath, option
-from mocap.cli.progress import progress_bar, say, say_error
+from mocap.cli.progress import progress_bar, say
 from mocap.errors import InputError
 from mocap.files import check_output
 from mocap.model.body_motion import BodyMotion
@@ -123,17 +124,12 @@ class View:
 
         choice = BodyChoice(self.body, self.gender, self.model_path, layer=self.layer)
         people = session.motion(self.layer or session.best_layer).person_ids
-        motions: list[BodyMotion] = []
         with progress_bar("people", len(people)) as progress:
-            for done, person_id in enumerate(people, start=1):
-                try:
-                    motions.append(session_body(session, person_id, choice))
-                except InputError as error:
-                    # One person seen too briefly does not keep the others from being shown.
-                    if len(people) == 1:
-                        raise
-                    say_error(str(error), "warning", "yellow")
-                progress(done, len(people))
-        if not motions:
-            raise InputError(f"no body in {self.session} to draw; the reasons are above")
+
+            def body(person_id: int) -> BodyMotion:
+                found = session_body(session, person_id, choice)
+                progress(people.index(person_id) + 1, len(people))
+                return found
+
+            motions = body_of_each(people, body)
         return viewer.Bodies(motions, self.model_path)

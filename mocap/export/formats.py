@@ -11,7 +11,7 @@ from mocap.body.biomechanics.contacts import ContactMethod
 from mocap.body.biomechanics.gait import gait
 from mocap.body.smpl_kinds import SMPL_KINDS
 from mocap.body.surface import SurfaceMesh, has_surface, surface_mesh
-from mocap.errors import InputError, MocapError, valid_choices
+from mocap.errors import BodyModelError, InputError, MocapError, valid_choices
 from mocap.export.amass import write_amass
 from mocap.export.animation import animation
 from mocap.export.biomechanics_tables import derived_table
@@ -411,6 +411,10 @@ def export(
                     assert each.folder is not None
                     made = tuple(each.folder(source, folder, options, overwrite))
                 written[name] = (*written[name], *made)
+            except BodyModelError as error:
+                # It is the same for everybody.
+                failures.append(Failure(name, None, str(error)))
+                break
             except (MocapError, OSError) as error:
                 failures.append(Failure(name, person_id, str(error)))
             done += 1

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filmed_scene import Scene
+from reconstructed import save_people
+from synthetic_scene import frame_set, ring_rig, standing_person
 
 from mocap.body.fit_torch import has_cuda
+from mocap.model.skeletons import COCO_17
 from mocap.pipeline.body import BodyChoice, session_body
 from mocap.storage.body_file import bodies_path, load_body
+from mocap.storage.rig_file import save_rig
 from mocap.storage.session_reader import Session
 
 
@@ -102,3 +106,36 @@ def test_a_damaged_file_of_bodies_is_named(mocap, session: Path) -> None:
     answer = mocap("info", session)
     assert answer.code != 0
     assert "delete it and run 'mocap fit' again" in answer.error()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("fit",),
+        ("angles", "--out", "OUT"),
+        ("view", "--snapshot", "OUT/picture.png", "--body", "smplx"),
+        ("export", "--format", "bvh", "--out", "OUT"),
+    ],
+    ids=lambda line: line[0],
+)
+def test_a_body_model_without_its_files_is_told_once_for_all_people(
+    mocap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("MOCAP_BODY_MODELS", raising=False)
+    path, rig = tmp_path / "two.h5", ring_rig(3)
+    people = np.stack([standing_person(COCO_17, (x, 0.0), 0.3) for x in (-0.8, 0.8)])
+    save_rig(rig, tmp_path / "rig.toml")
+    save_people(
+        tmp_path / "people.npz", rig, COCO_17, [frame_set(n, people, rig) for n in range(15)]
+    )
+    run = ["run", "--rig", tmp_path / "rig.toml", "--observations", tmp_path / "people.npz"]
+    run += ["--fps", 30, "--out", path]
+    assert mocap(*run).code == 0
+    with Session(path) as opened:
+        assert len(opened.motion("raw").person_ids) == 2
+    command, *more = (word.replace("OUT", str(tmp_path / "made")) for word in line)
+    model = () if command == "view" else ("--model", "smplx")
+    answer = mocap(command, path, *more, *model)
+    assert answer.code == 2
+    assert (answer.out + answer.err).count("no SMPL-X model file") == 1
+    assert "Register at" in answer.err
