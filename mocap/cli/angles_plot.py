@@ -33,6 +33,8 @@ _CYCLE_ROWS = tuple(row for row in _ROWS if not row[0].startswith(("neck", "shou
 _LEGS = ("hip", "knee", "ankle")
 _COLUMNS = 3
 _LEAST_SPAN_DEG = 20.0
+# Below this an angle is one that the model holds fixed: what is left is rounding.
+_LEAST_SIGMA_DEG = 1e-3
 """Panels show at least this much, so that noise of a still joint does not fill them."""
 
 _WIDEST_BAND_DEG = 40.0
@@ -83,6 +85,10 @@ def angles_picture(
     for axis, panel in zip(axes, panels, strict=False):
         _frame(axis, panel.title)
         axis.set_xlim(float(table.time_s[0]), float(table.time_s[-1]))
+        if panel.columns and not any(_can_turn(table, name) for _, name in panel.columns):
+            # A line at zero without a band would look like a sure measurement.
+            _say(axis, "not a motion of this body model")
+            continue
         for side, name in panel.columns:
             _draw_course(axis, table, name, _COLORS[side])
         _limits(axis, [_with_band(table, name) for _, name in panel.columns])
@@ -91,6 +97,12 @@ def angles_picture(
     for axis in axes[max(0, len(panels) - _COLUMNS) : len(panels)]:
         axis.set_xlabel("seconds", fontsize=9, color=_GREY)
     return _png(figure)
+
+
+def _can_turn(table: QuantityTable, name: str) -> bool:
+    """Whether the body model can make the angle; one that it cannot is sure but for rounding."""
+    sigma_deg = table.sigma[:, table.index(name)]
+    return not (sigma_deg < _LEAST_SIGMA_DEG).all()
 
 
 def _time_note(table: QuantityTable, contacts: FootContacts | None) -> str:
@@ -212,11 +224,16 @@ def _frame(axis: Axes, title: str) -> None:
 def _limits(axis: Axes, curves: Sequence[np.ndarray]) -> None:
     known = np.concatenate([curve[np.isfinite(curve)].ravel() for curve in curves] or [[]])
     if not len(known):
-        axis.text(0.5, 0.5, "not there", transform=axis.transAxes, ha="center", color=_GREY)
+        _say(axis, "not there")
         return
     low, high = float(known.min()), float(known.max())
     more = max(0.0, _LEAST_SPAN_DEG - (high - low)) / 2 + 0.12 * max(high - low, _LEAST_SPAN_DEG)
     axis.set_ylim(low - more, high + more)
+
+
+def _say(axis: Axes, words: str) -> None:
+    axis.set_yticks([])
+    axis.text(0.5, 0.5, words, transform=axis.transAxes, ha="center", color=_GREY)
 
 
 def _png(figure: Figure) -> bytes:

@@ -162,6 +162,17 @@ def test_the_picture_over_time_shows_both_sides_and_the_contacts() -> None:
     assert image.imread(io.BytesIO(whole)).shape[0] > 1500
 
 
+def test_an_angle_that_the_body_cannot_make_is_no_sure_line_at_zero() -> None:
+    names = ["left_knee_adduction", "right_knee_adduction"]
+    free = angles_picture(bending().select(names), None, "knees", chosen=True)
+    fixed = angles_picture(bending(sigma_deg=1e-5).select(names), None, "knees", chosen=True)
+    legend = pixels(
+        angles_picture(bending().select(["pelvis_anterior_tilt"]), None, "", chosen=True), BLUE
+    )
+    assert pixels(free, BLUE) > legend + 300
+    assert pixels(fixed, BLUE) == legend
+
+
 def test_the_picture_of_the_gait_cycle() -> None:
     begins = np.array([0.5, 0.7, 1.5, 1.7])
     strides = StrideTable(
