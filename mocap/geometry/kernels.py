@@ -19,6 +19,9 @@ from mocap.geometry.projection import (
     UNDISTORT_TOLERANCE,
 )
 
+_LAST_STEP = 1e-8
+"""Newton's step from an error of this size leaves one of about its square: none."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def distort_pinhole(x: float, y: float, c: int, d: np.ndarray) -> tuple[float, float]:
@@ -33,19 +36,23 @@ def distort_pinhole(x: float, y: float, c: int, d: np.ndarray) -> tuple[float, f
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def pinhole_slopes(x: float, y: float, c: int, d: np.ndarray) -> tuple[float, float, float]:
-    """du/dx, du/dy (equal to dv/dx) and dv/dy of `distort_pinhole`."""
+def distort_with_slopes(
+    x: float, y: float, c: int, d: np.ndarray
+) -> tuple[float, float, float, float, float]:
+    """Distorted point as by `distort_pinhole`, and its du/dx, du/dy (equal to dv/dx) and dv/dy."""
     r2 = x * x + y * y
     numerator = 1 + r2 * (d[c, 0] + r2 * (d[c, 1] + r2 * d[c, 4]))
-    denominator = 1 + r2 * (d[c, 5] + r2 * (d[c, 6] + r2 * d[c, 7]))
-    radial = numerator / denominator
+    by = 1 / (1 + r2 * (d[c, 5] + r2 * (d[c, 6] + r2 * d[c, 7])))
+    radial = numerator * by
     numerator_by_r2 = d[c, 0] + r2 * (2 * d[c, 1] + 3 * r2 * d[c, 4])
     denominator_by_r2 = d[c, 5] + r2 * (2 * d[c, 6] + 3 * r2 * d[c, 7])
-    slope = 2 * (numerator_by_r2 - radial * denominator_by_r2) / denominator
+    slope = 2 * (numerator_by_r2 - radial * denominator_by_r2) * by
+    u = x * radial + 2 * d[c, 2] * x * y + d[c, 3] * (r2 + 2 * x * x)
+    v = y * radial + d[c, 2] * (r2 + 2 * y * y) + 2 * d[c, 3] * x * y
     ux = radial + x * x * slope + 2 * d[c, 2] * y + 6 * d[c, 3] * x
     uy = x * y * slope + 2 * d[c, 2] * x + 2 * d[c, 3] * y
     vy = radial + y * y * slope + 6 * d[c, 2] * y + 2 * d[c, 3] * x
-    return ux, uy, vy
+    return u, v, ux, uy, vy
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -89,6 +96,63 @@ def project_point(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def project_with_jacobian(
+    px: float,
+    py: float,
+    pz: float,
+    c: int,
+    matrix: np.ndarray,
+    d: np.ndarray,
+    fisheye: np.ndarray,
+    T: np.ndarray,
+) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Pixel and depth of a world point, and d(pixel)/d(world point): the rows of u and of v.
+
+    Pixels per metre; the pixel is NaN behind a pinhole camera, where the rest says nothing.
+    """
+    x = T[c, 0, 0] * px + T[c, 0, 1] * py + T[c, 0, 2] * pz + T[c, 0, 3]
+    y = T[c, 1, 0] * px + T[c, 1, 1] * py + T[c, 1, 2] * pz + T[c, 1, 3]
+    z = T[c, 2, 0] * px + T[c, 2, 1] * py + T[c, 2, 2] * pz + T[c, 2, 3]
+    if fisheye[c]:
+        rho2 = x * x + y * y
+        rho, n2 = math.sqrt(rho2), rho2 + z * z
+        angle, slope = fisheye_angle(math.atan2(rho, z), c, d)
+        if rho < 1e-9:
+            if not z > 0:
+                return math.nan, math.nan, z, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            scale, bend = 1 / z, 0.0
+        else:
+            scale = angle / rho
+            bend = (slope * z / n2 - scale) / rho2
+        along = -slope / n2
+        a, b = x * scale, y * scale
+        ax, ay, az = scale + x * x * bend, x * y * bend, x * along
+        bx, by, bz = ay, scale + y * y * bend, y * along
+    else:
+        if not z > 0:
+            return math.nan, math.nan, z, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        w = 1 / z
+        p, q = x * w, y * w
+        a, b, ux, uy, vy = distort_with_slopes(p, q, c, d)
+        ax, ay, az = ux * w, uy * w, -(ux * p + uy * q) * w
+        bx, by, bz = uy * w, vy * w, -(uy * p + vy * q) * w
+    fx, s, fy = matrix[c, 0, 0], matrix[c, 0, 1], matrix[c, 1, 1]
+    u0, u1, u2 = fx * ax + s * bx, fx * ay + s * by, fx * az + s * bz
+    v0, v1, v2 = fy * bx, fy * by, fy * bz
+    return (
+        fx * a + s * b + matrix[c, 0, 2],
+        fy * b + matrix[c, 1, 2],
+        z,
+        u0 * T[c, 0, 0] + u1 * T[c, 1, 0] + u2 * T[c, 2, 0],
+        u0 * T[c, 0, 1] + u1 * T[c, 1, 1] + u2 * T[c, 2, 1],
+        u0 * T[c, 0, 2] + u1 * T[c, 1, 2] + u2 * T[c, 2, 2],
+        v0 * T[c, 0, 0] + v1 * T[c, 1, 0] + v2 * T[c, 2, 0],
+        v0 * T[c, 0, 1] + v1 * T[c, 1, 1] + v2 * T[c, 2, 1],
+        v0 * T[c, 0, 2] + v1 * T[c, 1, 2] + v2 * T[c, 2, 2],
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def project_point_jacobian(
     point: np.ndarray,
     c: int,
@@ -99,32 +163,11 @@ def project_point_jacobian(
     out: np.ndarray,
 ) -> None:
     """Writes d(pixel)/d(world point), (2, 3) in pixels per metre, into `out`."""
-    x = T[c, 0, 0] * point[0] + T[c, 0, 1] * point[1] + T[c, 0, 2] * point[2] + T[c, 0, 3]
-    y = T[c, 1, 0] * point[0] + T[c, 1, 1] * point[1] + T[c, 1, 2] * point[2] + T[c, 1, 3]
-    z = T[c, 2, 0] * point[0] + T[c, 2, 1] * point[1] + T[c, 2, 2] * point[2] + T[c, 2, 3]
-    if fisheye[c]:
-        rho = math.hypot(x, y)
-        n2 = rho * rho + z * z
-        angle, slope = fisheye_angle(math.atan2(rho, z), c, d)
-        if rho < 1e-9:
-            scale, bend = 1 / z, 0.0
-        else:
-            scale = angle / rho
-            bend = (slope * z / n2 - scale) / (rho * rho)
-        along = -slope / n2
-        ax, ay, az = scale + x * x * bend, x * y * bend, x * along
-        bx, by, bz = ay, scale + y * y * bend, y * along
-    else:
-        p, q = x / z, y / z
-        ux, uy, vy = pinhole_slopes(p, q, c, d)
-        ax, ay, az = ux / z, uy / z, -(ux * p + uy * q) / z
-        bx, by, bz = uy / z, vy / z, -(uy * p + vy * q) / z
-    fx, s, fy = matrix[c, 0, 0], matrix[c, 0, 1], matrix[c, 1, 1]
-    u0, u1, u2 = fx * ax + s * bx, fx * ay + s * by, fx * az + s * bz
-    v0, v1, v2 = fy * bx, fy * by, fy * bz
-    for i in range(3):
-        out[0, i] = u0 * T[c, 0, i] + u1 * T[c, 1, i] + u2 * T[c, 2, i]
-        out[1, i] = v0 * T[c, 0, i] + v1 * T[c, 1, i] + v2 * T[c, 2, i]
+    _, _, _, u0, u1, u2, v0, v1, v2 = project_with_jacobian(
+        point[0], point[1], point[2], c, matrix, d, fisheye, T
+    )
+    out[0, 0], out[0, 1], out[0, 2] = u0, u1, u2
+    out[1, 0], out[1, 1], out[1, 2] = v0, v1, v2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -137,40 +180,48 @@ def unproject_pixel(
     if not (math.isfinite(a) and math.isfinite(b)):
         return math.nan, math.nan, math.nan
     if fisheye[c]:
-        target = math.hypot(a, b)
+        target = math.sqrt(a * a + b * b)
         if target < 1e-12:
             return a, b, 1.0
         theta = min(target, math.pi)
+        error = math.inf
         for _ in range(UNDISTORT_ITERATIONS):
             angle, slope = fisheye_angle(theta, c, d)
             error = target - angle
-            theta += error / (slope if slope > 0.1 else 1.0)
-            theta = min(max(theta, 0.0), math.pi)
-            if abs(error) <= UNDISTORT_TOLERANCE:
+            theta = min(max(theta + error / (slope if slope > 0.1 else 1.0), 0.0), math.pi)
+            if abs(error) <= (_LAST_STEP if slope > 0.1 else UNDISTORT_TOLERANCE):
                 break
-        if not abs(fisheye_angle(theta, c, d)[0] - target) < UNDISTORT_ACCEPTED:
+        if abs(error) > _LAST_STEP:
+            error = target - fisheye_angle(theta, c, d)[0]
+        if not abs(error) < UNDISTORT_ACCEPTED:
             return math.nan, math.nan, math.nan
         scale = math.sin(theta) / target
         return a * scale, b * scale, math.cos(theta)
     x, y = a, b
+    error = math.inf
     for _ in range(UNDISTORT_ITERATIONS):
-        pu, pv = distort_pinhole(x, y, c, d)
+        pu, pv, ux, uy, vy = distort_with_slopes(x, y, c, d)
         du, dv = a - pu, b - pv
-        ux, uy, vy = pinhole_slopes(x, y, c, d)
+        error = abs(du) + abs(dv)
+        if error == 0:
+            break
         determinant = ux * vy - uy * uy
         if determinant > 0.1:
-            x += (vy * du - uy * dv) / determinant
-            y += (ux * dv - uy * du) / determinant
+            by = 1 / determinant
+            x += (vy * du - uy * dv) * by
+            y += (ux * dv - uy * du) * by
         else:
             x += du
             y += dv
-        if abs(du) + abs(dv) <= UNDISTORT_TOLERANCE:
+        if error <= (_LAST_STEP if determinant > 0.1 else UNDISTORT_TOLERANCE):
             break
-    pu, pv = distort_pinhole(x, y, c, d)
-    if not abs(pu - a) + abs(pv - b) < UNDISTORT_ACCEPTED:
+    if error > _LAST_STEP:
+        pu, pv = distort_pinhole(x, y, c, d)
+        error = abs(pu - a) + abs(pv - b)
+    if not error < UNDISTORT_ACCEPTED:
         return math.nan, math.nan, math.nan
-    norm = math.sqrt(x * x + y * y + 1)
-    return x / norm, y / norm, 1 / norm
+    by = 1 / math.sqrt(x * x + y * y + 1)
+    return x * by, y * by, by
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -44,30 +44,29 @@ def ray_frames(pixels, confidence, camera, matrix, distortions, fisheye, T):
     for j in range(people):
         c = camera[j]
         for k in range(count):
-            if not confidence[j, k] > 0:
-                confidence[j, k] = 0.0
-                continue
-            x, y, z = unproject_pixel(
-                pixels[j, k, 0], pixels[j, k, 1], c, matrix, distortions, fisheye
-            )
+            x = math.nan
+            if confidence[j, k] > 0:
+                x, y, z = unproject_pixel(
+                    pixels[j, k, 0], pixels[j, k, 1], c, matrix, distortions, fisheye
+                )
             if not math.isfinite(x):
                 confidence[j, k] = 0.0
                 continue
             # In the camera frame, b1 lies in the image's rows: turned with the ray, not with the
             # world, so that no direction of the world is special.
-            n = math.sqrt(x * x + z * z)
-            if n > 1e-6:
-                p0, p1, p2 = z / n, 0.0, -x / n
+            n2 = x * x + z * z
+            if n2 > 1e-12:
+                by = 1 / math.sqrt(n2)
+                p0, p2 = z * by, -x * by
             else:
-                p0, p1, p2 = 1.0, 0.0, 0.0
-            q0 = y * p2 - z * p1
-            q1 = z * p0 - x * p2
-            q2 = x * p1 - y * p0
-            f = frames[j, k]
+                p0, p2 = 1.0, 0.0
+            q0, q1, q2 = y * p2, z * p0 - x * p2, -y * p0
             for i in range(3):
-                f[0, i] = T[c, 0, i] * x + T[c, 1, i] * y + T[c, 2, i] * z
-                f[1, i] = T[c, 0, i] * p0 + T[c, 1, i] * p1 + T[c, 2, i] * p2
-                f[2, i] = T[c, 0, i] * q0 + T[c, 1, i] * q1 + T[c, 2, i] * q2
+                t0, t1, t2 = T[c, 0, i], T[c, 1, i], T[c, 2, i]
+                frames[j, k, 0, i] = t0 * x + t1 * y + t2 * z
+                frames[j, k, 1, i] = t0 * p0 + t2 * p2
+                frames[j, k, 2, i] = t0 * q0 + t1 * q1 + t2 * q2
+
     return frames
 
 

@@ -9,7 +9,6 @@ import math
 import numpy as np
 from numba import njit
 
-from mocap.geometry.ray_space import invert_packed, pack
 from mocap.pipeline.frame_claims import latest_twice
 from mocap.pipeline.frame_single_view import add_depth_variance, scale_from_links
 from mocap.pipeline.frame_steps import (
@@ -66,14 +65,18 @@ def count_views(group):
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _take_prediction(prior, prior_cov, prior_h):
     """Packed information (K, 6) of the prediction; zero where there is none."""
-    inverse = np.zeros((3, 3))
     for k in range(len(prior)):
         if math.isfinite(prior[k, 0]):
-            pack(prior_cov[k], prior_h[k])
-            invert_packed(prior_h[k], inverse)
-            pack(inverse, prior_h[k])
+            a, b, c = prior_cov[k, 0, 0], prior_cov[k, 0, 1], prior_cov[k, 0, 2]
+            d, e, f = prior_cov[k, 1, 1], prior_cov[k, 1, 2], prior_cov[k, 2, 2]
+            c00, c01, c02 = d * f - e * e, c * e - b * f, b * e - c * d
+            by = 1 / (a * c00 + b * c01 + c * c02)
+            prior_h[k, 0], prior_h[k, 1], prior_h[k, 2] = c00 * by, c01 * by, c02 * by
+            prior_h[k, 3], prior_h[k, 4] = (a * f - c * c) * by, (b * c - a * e) * by
+            prior_h[k, 5] = (a * d - b * b) * by
         else:
-            prior_h[k] = 0.0
+            for i in range(6):
+                prior_h[k, i] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

@@ -12,7 +12,8 @@ from numba import njit
 
 from mocap.geometry.ray_space import invert_packed
 from mocap.reconstruction.detail_kernels import tie_in_space, tie_in_view
-from mocap.reconstruction.fusion_kernels import solve_person, sweep_links
+from mocap.reconstruction.fusion_kernels import solve_person
+from mocap.reconstruction.link_kernels import sweep_links
 from mocap.reconstruction.swap_kernels import swapped_limb
 from mocap.tracking.kernels import learn_lengths
 
@@ -88,10 +89,10 @@ def noise(center, rig, scale, sigma_m, floor_px, sigma):
         d2 = 0.0
         for i in range(3):
             d2 += (center[i] - rig.center[c, i]) ** 2
-        depth = max(math.sqrt(d2), 0.3)
+        by, least, learnt = 1 / max(math.sqrt(d2), 0.3), floor_px / rig.focal[c], scale[c]
         for k in range(count):
-            a, b = sigma_m[k] / depth, floor_px / rig.focal[c]
-            sigma[c, k] = scale[c] * math.sqrt(a * a + b * b)
+            a = sigma_m[k] * by
+            sigma[c, k] = learnt * math.sqrt(a * a + least * least)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -38,7 +38,7 @@ class _Seen2D:
     """All 2D people of one frame set, those of the first camera first."""
 
     camera: np.ndarray
-    first: np.ndarray
+    counts: np.ndarray
     pixels: np.ndarray
     confidence: np.ndarray
 
@@ -124,15 +124,16 @@ class Reconstructor:
         tracks = self._tracks
         if tracks.active.sum() + len(seen.camera) // 2 > len(tracks.active):
             self._grow(2 * len(tracks.active) + len(seen.camera))
-        self._watching = len(np.unique(seen.camera))
+        self._watching = int(np.count_nonzero(seen.counts))
         self._run(time_s, seen, self._tracks, self._result)
-        found = np.flatnonzero(self._result.found)
-        self._last_found_s[found] = time_s
-        for row in found[self._tracks.person_id[found] < 0].tolist():
-            if self._is_sure(row, time_s):
-                self._tracks.person_id[row] = self._identify(row, time_s)
-        found = found[self._tracks.person_id[found] >= 0]
-        rows = found[np.argsort(self._tracks.person_id[found])]
+        found = self._result.found.nonzero()[0].tolist()
+        person_id = self._tracks.person_id
+        for row in found:
+            self._last_found_s[row] = time_s
+            if person_id[row] < 0 and self._is_sure(row, time_s):
+                person_id[row] = self._identify(row, time_s)
+        told = sorted((int(person_id[row]), row) for row in found if person_id[row] >= 0)
+        rows = np.array([row for _, row in told], np.int64)
         people = self._people(rows, seen, self._tracks, self._result, elapsed_s)
         if self._admission is None:
             return people
@@ -166,7 +167,7 @@ class Reconstructor:
                 confidence.append(observation.detections.confidence)
         return _Seen2D(
             np.repeat(np.arange(len(self._names)), counts),
-            np.cumsum(counts) - counts,
+            counts,
             np.concatenate(pixels).astype(np.float64) if pixels else np.zeros((0, k, 2)),
             np.concatenate(confidence).astype(np.float64) if confidence else np.zeros((0, k)),
         )
@@ -179,7 +180,7 @@ class Reconstructor:
 
     def _let_sleep(self, time_s: float) -> None:
         tracking, tracks = self._config.tracking, self._tracks
-        for row in np.flatnonzero(tracks.active).tolist():
+        for row in tracks.active.nonzero()[0].tolist():
             known = tracks.person_id[row] >= 0
             most_s = tracking.max_lost_s if known else 0.5 * tracking.confirm_s
             if time_s - self._last_found_s[row] > most_s:
@@ -274,7 +275,8 @@ class Reconstructor:
         group = result.group[rows]
         if self._config.triangulation.covariance == "posterior":
             covariance = self._posterior(points, covariance, group, result.turned[rows], seen)
-        indices = np.where(group >= 0, group - seen.first, -1).tolist()
+        first = np.cumsum(seen.counts) - seen.counts
+        indices = np.where(group >= 0, group - first, -1).tolist()
         turned, ids = result.turned[rows].tolist(), tracks.person_id[rows].tolist()
         return [
             Person3D(

@@ -8,6 +8,7 @@ residuals with its redundancy, which is what they would sum up to if its noise w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,7 @@ class CameraNoise:
     def scale(self) -> Float[np.ndarray, " cameras"]:
         """Standard deviation of each camera's noise by the stated one, within 1 to 4."""
         ratio = (self.squares + self.prior_redundancy) / (self.redundancy + self.prior_redundancy)
-        return np.clip(np.sqrt(ratio), _LOWEST, _HIGHEST)
+        return np.minimum(np.maximum(np.sqrt(ratio), _LOWEST), _HIGHEST)
 
     def added(
         self,
@@ -55,11 +56,12 @@ class CameraNoise:
         elapsed_s: float,
     ) -> CameraNoise:
         """Adds the sums of one frame; see `mocap.reconstruction.report_kernels.learn_noise`."""
-        keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
-        return replace(
-            self,
-            squares=self.squares * keep + squares,
-            redundancy=self.redundancy * keep + redundancy,
+        keep = math.exp(-max(elapsed_s, 0.0) / self.memory_s)
+        return CameraNoise(
+            self.squares * keep + squares,
+            self.redundancy * keep + redundancy,
+            self.prior_redundancy,
+            self.memory_s,
         )
 
     def updated(

@@ -17,20 +17,23 @@ from mocap.reconstruction.swap_kernels import HANDS, exchange
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _off(frames, c, k, anchor, conf, prior, centers, depth):
-    """Metres between keypoint k of view c and the anchor, across the line of sight; -1 unknown.
-
-    The anchor is where the view shows it, or else where it is expected.
-    """
+def _place(frames, c, anchor, conf, prior, centers, depth):
+    """Where view c shows the anchor, at that depth, or else where it is expected; NaN unknown."""
     if conf[c, anchor] > 0:
-        x0 = centers[c, 0] + depth * frames[c, anchor, 0, 0]
-        x1 = centers[c, 1] + depth * frames[c, anchor, 0, 1]
-        x2 = centers[c, 2] + depth * frames[c, anchor, 0, 2]
-    elif math.isfinite(prior[anchor, 0]):
-        x0, x1, x2 = prior[anchor, 0], prior[anchor, 1], prior[anchor, 2]
-    else:
+        return (
+            centers[c, 0] + depth * frames[c, anchor, 0, 0],
+            centers[c, 1] + depth * frames[c, anchor, 0, 1],
+            centers[c, 2] + depth * frames[c, anchor, 0, 2],
+        )
+    return prior[anchor, 0], prior[anchor, 1], prior[anchor, 2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _off(frames, c, k, place, centers):
+    """Metres between keypoint k of view c and a place, across the line of sight; -1 unknown."""
+    if not math.isfinite(place[0]):
         return -1.0
-    r1, r2, z = miss(frames, c, k, centers, c, x0, x1, x2)
+    r1, r2, z = miss(frames, c, k, centers, c, place[0], place[1], place[2])
     return z * math.sqrt(r1 * r1 + r2 * r2)
 
 
@@ -70,12 +73,16 @@ def tie_in_view(
     bits = 0
     if hands.shape[1]:
         wrong, crossed = 0, 0
+        at_wrist = (
+            _place(frames, c, wrists[0], conf, prior, centers, depth),
+            _place(frames, c, wrists[1], conf, prior, centers, depth),
+        )
         for h in range(2):
             root = hands[h, 0]
             if not conf[c, root] > 0:
                 continue
-            own = _off(frames, c, root, wrists[h], conf, prior, centers, depth)
-            other = _off(frames, c, root, wrists[1 - h], conf, prior, centers, depth)
+            own = _off(frames, c, root, at_wrist[h], centers)
+            other = _off(frames, c, root, at_wrist[1 - h], centers)
             if own > hand_reach:
                 wrong += 1
                 crossed += other >= 0 and other < hand_reach and other < 0.5 * own
@@ -92,13 +99,13 @@ def tie_in_view(
                 continue
             own = hand_reach
             if conf[c, root] > 0:
-                own = _off(frames, c, root, wrists[h], conf, prior, centers, depth)
+                own = _off(frames, c, root, at_wrist[h], centers)
             else:
                 # Without a root, the nearest of the fingers must be in reach of a hand's length.
                 own = math.inf
                 for k in hands[h]:
                     if conf[c, k] > 0:
-                        off = _off(frames, c, k, wrists[h], conf, prior, centers, depth)
+                        off = _off(frames, c, k, at_wrist[h], centers)
                         own = min(own, off - 0.1)
             if own > hand_reach:
                 for k in hands[h]:
@@ -107,9 +114,10 @@ def tie_in_view(
         total, n = 0.0, 0
         for anchor in head:
             if conf[c, anchor] > 0 or math.isfinite(prior[anchor, 0]):
+                place = _place(frames, c, anchor, conf, prior, centers, depth)
                 for k in face:
                     if conf[c, k] > 0:
-                        total += _off(frames, c, k, anchor, conf, prior, centers, depth)
+                        total += _off(frames, c, k, place, centers)
                         n += 1
                 break
         if n and total / n > face_reach:

@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 
 from mocap.geometry.ray_space import miss
-from mocap.reconstruction.fusion_kernels import choose_start, point_cost
+from mocap.reconstruction.hypothesis_kernels import choose_start
+from mocap.reconstruction.view_kernels import empty_views, take_views, truncated_cost
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -71,57 +72,25 @@ def against_prediction(frames, conf, sigma, centers, c, prior, prior_cov, chosen
 def agreement(frames, conf, sigma, centers, chosen, gate2, min_cosine, max_pairs):
     """Truncated error of the best points through all views, by its maximum; no prediction."""
     cameras = conf.shape[0]
-    order = np.zeros(cameras, np.int64)
-    work = (np.zeros(6), np.zeros(3), np.zeros(3))
-    best, none, none_h = np.zeros(3), np.zeros(3), np.zeros(6)
-    belief = np.zeros(6)
+    views, order = empty_views(cameras)
+    every = np.ones(conf.shape, np.bool_)
+    none, none_h, belief = np.zeros((1, 3)), np.zeros((1, 6)), np.zeros(5)
     total, norm = 0.0, 1e-9
     for k in chosen:
-        n = 0
-        for c in range(cameras):
-            if conf[c, k] > 0:
-                order[n] = c
-                n += 1
-                norm += conf[c, k] * conf[c, k]
+        n = take_views(frames, conf, sigma, centers, k, every, True, views, order)
+        weight = 0.0
+        for i in range(n):
+            weight += conf[order[i], k] * conf[order[i], k]
+        norm += weight
         if n < 2:
             continue
-        if choose_start(
-            k,
-            frames,
-            conf,
-            sigma,
-            centers,
-            order,
-            n,
-            gate2,
-            min_cosine,
-            max_pairs,
-            none,
-            none_h,
-            False,
-            belief,
-            work,
-            best,
-        ):
-            total += point_cost(
-                best,
-                k,
-                frames,
-                conf,
-                sigma,
-                centers,
-                order,
-                n,
-                gate2,
-                none,
-                none_h,
-                False,
-                belief,
-                math.inf,
-            )
+        found, x0, x1, x2 = choose_start(
+            views, n, 0, gate2, min_cosine, max_pairs, none, none_h, False, 0.0, belief
+        )
+        if found:
+            total += truncated_cost(views, n, x0, x1, x2, gate2, 0.0, math.inf)
         else:
-            for i in range(n):
-                total += conf[order[i], k] ** 2 * gate2
+            total += weight * gate2
     return total / norm / gate2
 
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from mocap.geometry.kernels import project_point, project_point_jacobian
+from mocap.geometry.kernels import project_with_jacobian
 from mocap.geometry.ray_space import invert_packed
 from mocap.reconstruction.swap_kernels import is_exchanged
 
@@ -58,7 +58,6 @@ def account(
     cameras, count = used.shape
     h, cov = np.zeros(6), np.zeros((3, 3))
     own = np.zeros((cameras, 6))
-    jacobian = np.zeros((2, 3))
     for k in range(count):
         h[:] = 0.0
         total, weight, n = 0.0, 0.0, 0
@@ -78,7 +77,9 @@ def account(
             state[c, k] = USED if used[c, k] and known else REJECTED
             if not known:
                 continue
-            u, v, _ = project_point(points[k], c, matrix, distortions, fisheye, T)
+            u, v, _, a0, a1, a2, b0, b1, b2 = project_with_jacobian(
+                points[k, 0], points[k, 1], points[k, 2], c, matrix, distortions, fisheye, T
+            )
             du, dv = u - pixels[j, source, 0], v - pixels[j, source, 1]
             r2 = du * du + dv * dv
             residual[c, k] = math.sqrt(r2)
@@ -89,17 +90,14 @@ def account(
             w = w * w / s2 / (1 + r2 / s2 / (cauchy * cauchy))
             total += w * r2
             weight += w
-            project_point_jacobian(points[k], c, matrix, distortions, fisheye, T, jacobian)
-            a, b = jacobian[0], jacobian[1]
-            o = own[c]
-            o[0] = w * (a[0] * a[0] + b[0] * b[0])
-            o[1] = w * (a[0] * a[1] + b[0] * b[1])
-            o[2] = w * (a[0] * a[2] + b[0] * b[2])
-            o[3] = w * (a[1] * a[1] + b[1] * b[1])
-            o[4] = w * (a[1] * a[2] + b[1] * b[2])
-            o[5] = w * (a[2] * a[2] + b[2] * b[2])
+            own[c, 0] = w * (a0 * a0 + b0 * b0)
+            own[c, 1] = w * (a0 * a1 + b0 * b1)
+            own[c, 2] = w * (a0 * a2 + b0 * b2)
+            own[c, 3] = w * (a1 * a1 + b1 * b1)
+            own[c, 4] = w * (a1 * a2 + b1 * b2)
+            own[c, 5] = w * (a2 * a2 + b2 * b2)
             for i in range(6):
-                h[i] += o[i]
+                h[i] += own[c, i]
         n_views[k] = n
         reprojection[k] = math.sqrt(total / weight) if n > 0 else math.nan
         if n < 2:
@@ -107,9 +105,8 @@ def account(
         invert_packed(h, cov)
         for c in range(cameras):
             if state[c, k] == USED:
-                o = own[c]
-                trace = o[0] * cov[0, 0] + o[3] * cov[1, 1] + o[5] * cov[2, 2]
-                trace += 2 * (o[1] * cov[0, 1] + o[2] * cov[0, 2] + o[4] * cov[1, 2])
+                trace = own[c, 0] * cov[0, 0] + own[c, 3] * cov[1, 1] + own[c, 5] * cov[2, 2]
+                trace += 2 * (own[c, 1] * cov[0, 1] + own[c, 2] * cov[0, 2] + own[c, 4] * cov[1, 2])
                 redundancy[c, k] = min(max(2 - trace, 0.0), 2.0)
 
 
@@ -201,10 +198,12 @@ def account_people(
                 depth += (middle[i] - centers[c, i]) ** 2
             depth = max(math.sqrt(depth), NEAREST_DEPTH_M)
             j = group[m, c]
+            per_m, learnt = focal[c] / depth, scale[c]
             for k in range(count):
-                b = focal[c] / depth * chosen_sigma_m[k]
-                stated[c, k] = math.sqrt(floor_px * floor_px + b * b)
-                scaled[c, k] = scale[c] * stated[c, k]
+                b = per_m * chosen_sigma_m[k]
+                noise_px = math.sqrt(floor_px * floor_px + b * b)
+                stated[c, k] = noise_px
+                scaled[c, k] = learnt * noise_px
                 source = mirror[k] if is_exchanged(turned[m, c], part_bits[k]) else k
                 own[c, k] = conf[j, source] if j >= 0 else 0.0
         account(

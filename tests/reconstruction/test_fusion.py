@@ -10,9 +10,11 @@ from synthetic_scene import project_rig, ring_rig, standing_person
 from mocap.geometry.ray_space import invert_packed, miss, pack, ray_frames
 from mocap.geometry.triangulation import consistency_table
 from mocap.model.skeletons import HALPE_26
-from mocap.reconstruction.fusion_kernels import PRIOR_CAUCHY2, solve_person, sweep_links
+from mocap.reconstruction.fusion_kernels import solve_person
+from mocap.reconstruction.link_kernels import sweep_links
 from mocap.reconstruction.links import links_of
 from mocap.reconstruction.person import camera_centers
+from mocap.reconstruction.view_kernels import PRIOR_CAUCHY2
 
 N = 5
 RIG = ring_rig(N, mixed_lenses=True)
