@@ -111,23 +111,38 @@ def add_view(frames, a, k, r1, r2, z, w, h, g):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve_packed(h, g, s):
-    """Solves h s = g for packed symmetric h; returns the determinant by the cube of the mean
-    diagonal, 0 where there is no solution (s is then untouched)."""
-    c00 = h[3] * h[5] - h[4] * h[4]
-    c01 = h[2] * h[4] - h[1] * h[5]
-    c02 = h[1] * h[4] - h[2] * h[3]
-    det = h[0] * c00 + h[1] * c01 + h[2] * c02
-    mean = (h[0] + h[3] + h[5]) / 3
+def solve_symmetric(h0, h1, h2, h3, h4, h5, g0, g1, g2):
+    """Solves h s = g for packed symmetric h (xx xy xz yy yz zz).
+
+    Returns:
+        The determinant by the cube of the mean diagonal (0 where there is no solution), and s.
+    """
+    c00 = h3 * h5 - h4 * h4
+    c01 = h2 * h4 - h1 * h5
+    c02 = h1 * h4 - h2 * h3
+    det = h0 * c00 + h1 * c01 + h2 * c02
+    mean = (h0 + h3 + h5) / 3
     if not (mean > 0 and det > 0):
-        return 0.0
-    c11 = h[0] * h[5] - h[2] * h[2]
-    c12 = h[1] * h[2] - h[0] * h[4]
-    c22 = h[0] * h[3] - h[1] * h[1]
-    s[0] = (c00 * g[0] + c01 * g[1] + c02 * g[2]) / det
-    s[1] = (c01 * g[0] + c11 * g[1] + c12 * g[2]) / det
-    s[2] = (c02 * g[0] + c12 * g[1] + c22 * g[2]) / det
-    return det / (mean * mean * mean)
+        return 0.0, 0.0, 0.0, 0.0
+    c11 = h0 * h5 - h2 * h2
+    c12 = h1 * h2 - h0 * h4
+    c22 = h0 * h3 - h1 * h1
+    by = 1 / det
+    return (
+        det / (mean * mean * mean),
+        (c00 * g0 + c01 * g1 + c02 * g2) * by,
+        (c01 * g0 + c11 * g1 + c12 * g2) * by,
+        (c02 * g0 + c12 * g1 + c22 * g2) * by,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve_packed(h, g, s):
+    """`solve_symmetric` on arrays: sets s, which is untouched where there is no solution."""
+    condition, s0, s1, s2 = solve_symmetric(h[0], h[1], h[2], h[3], h[4], h[5], g[0], g[1], g[2])
+    if condition > 0:
+        s[0], s[1], s[2] = s0, s1, s2
+    return condition
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import njit
 
-from mocap.geometry.ray_space import NEAREST_M
+from mocap.geometry.ray_space import NEAREST_M, solve_symmetric
 
 COLUMNS = 15
 _PRECISION, _TRUST, USED = 12, 13, 14
@@ -107,32 +107,6 @@ def widest_cosine(views, n, only_used, enough):
             if widest <= enough:
                 return widest
     return widest
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def solve_symmetric(h0, h1, h2, h3, h4, h5, g0, g1, g2):
-    """Solves h s = g for packed symmetric h (xx xy xz yy yz zz).
-
-    Returns:
-        The determinant by the cube of the mean diagonal (0 where there is no solution), and s.
-    """
-    c00 = h3 * h5 - h4 * h4
-    c01 = h2 * h4 - h1 * h5
-    c02 = h1 * h4 - h2 * h3
-    det = h0 * c00 + h1 * c01 + h2 * c02
-    mean = (h0 + h3 + h5) / 3
-    if not (mean > 0 and det > 0):
-        return 0.0, 0.0, 0.0, 0.0
-    c11 = h0 * h5 - h2 * h2
-    c12 = h1 * h2 - h0 * h4
-    c22 = h0 * h3 - h1 * h1
-    by = 1 / det
-    return (
-        det / (mean * mean * mean),
-        (c00 * g0 + c01 * g1 + c02 * g2) * by,
-        (c01 * g0 + c11 * g1 + c12 * g2) * by,
-        (c02 * g0 + c12 * g1 + c22 * g2) * by,
-    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
