@@ -44,7 +44,7 @@ def ray_frames(pixels, confidence, camera, matrix, distortions, fisheye, T):
     for j in range(people):
         c = camera[j]
         for k in range(count):
-            x = math.nan
+            x, y, z = math.nan, math.nan, math.nan
             if confidence[j, k] > 0:
                 x, y, z = unproject_pixel(
                     pixels[j, k, 0], pixels[j, k, 1], c, matrix, distortions, fisheye
