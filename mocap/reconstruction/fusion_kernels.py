@@ -16,6 +16,7 @@ from mocap.reconstruction.hypothesis_kernels import (
     MIN_CONDITION,
     PRIOR_SHARE,
     STALE_SHARE,
+    agreed,
     choose_start,
 )
 from mocap.reconstruction.view_kernels import (
@@ -94,17 +95,16 @@ def _estimate_point(
         `linearize` gives it.
     """
     # The first step reaches farther, so that views may come in; a single view has no rival.
-    first, gate2_later = 4.0 * gate2, gate2
+    first, later = 4.0 * gate2, gate2
     if n == 1:
-        first = gate2_later = 1e9 * gate2
+        first = later = 1e9 * gate2
     x0, x1, x2 = prior[k, 0], prior[k, 1], prior[k, 2]
-    begun = False
+    near2, begun = AGREES * gate2, False
     if has:
-        m, misfit, worst, by_views, by_prior = linearize(
-            views, n, k, x0, x1, x2, first, per_cauchy2, prior, prior_h, has, lone_variance
+        m, misfit, apart, by_views, by_prior = linearize(
+            views, n, k, x0, x1, x2, first, near2, per_cauchy2, prior, prior_h, has, lone_variance
         )
-        # Prediction and views agree: nothing else can be better by much.
-        begun = worst < AGREES * gate2
+        begun = agreed(n, apart)
     if not begun:
         found, x0, x1, x2 = choose_start(
             views, n, k, gate2, min_cosine, max_pairs, prior, prior_h, has, share, belief
@@ -112,8 +112,8 @@ def _estimate_point(
         if not found:
             nothing = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
             return x0, x1, x2, 0, 0.0, nothing, nothing
-        m, misfit, worst, by_views, by_prior = linearize(
-            views, n, k, x0, x1, x2, first, per_cauchy2, prior, prior_h, has, lone_variance
+        m, misfit, apart, by_views, by_prior = linearize(
+            views, n, k, x0, x1, x2, first, near2, per_cauchy2, prior, prior_h, has, lone_variance
         )
     for step in range(_STEPS):
         condition, s0, s1, s2, decrease = step_of(by_views, by_prior)
@@ -124,8 +124,20 @@ def _estimate_point(
         x0, x1, x2 = x0 - shrink * s0, x1 - shrink * s1, x2 - shrink * s2
         if step > 0 and decrease < _SETTLED2:
             break
-        m, misfit, worst, by_views, by_prior = linearize(
-            views, n, k, x0, x1, x2, gate2_later, per_cauchy2, prior, prior_h, has, lone_variance
+        m, misfit, apart, by_views, by_prior = linearize(
+            views,
+            n,
+            k,
+            x0,
+            x1,
+            x2,
+            later,
+            near2,
+            per_cauchy2,
+            prior,
+            prior_h,
+            has,
+            lone_variance,
         )
     return x0, x1, x2, m, misfit, by_views, by_prior
 

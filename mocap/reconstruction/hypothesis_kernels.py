@@ -9,8 +9,8 @@ import math
 from numba import njit
 
 from mocap.reconstruction.view_kernels import (
-    all_agree,
     cosine_of,
+    count_apart,
     nearest_to_rays,
     truncated_cost,
     widest_cosine,
@@ -27,6 +27,14 @@ MIN_CONDITION = 1e-9
 """Of normal equations: the determinant by the cube of the mean diagonal."""
 AGREES = 0.75
 """Of the gate, squared: views that miss a point by less agree on it."""
+_MANY_VIEWS = 4
+"""From so many views on, one that disagrees with all others is taken to be wrong."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def agreed(n, apart):
+    """Whether n views agree on a point from which some are apart: nothing is better by much."""
+    return apart == 0 or (apart == 1 and n >= _MANY_VIEWS)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -85,8 +93,7 @@ def choose_start(
                 b0, b1, b2, cost = x0, x1, x2, now
     if n < 3 and not (has_prior and n == 2):
         return cost < math.inf, b0, b1, b2
-    # Do all views agree with the best so far? Then no pair can be better by much.
-    if cost < math.inf and all_agree(views, n, b0, b1, b2, AGREES * gate2):
+    if cost < math.inf and agreed(n, count_apart(views, n, b0, b1, b2, AGREES * gate2)):
         return True, b0, b1, b2
     pairs = n * (n - 1) // 2
     stride = (pairs + max_pairs - 1) // max_pairs

@@ -149,7 +149,7 @@ def sweep_links(
                 ):
                     continue
             x0, x1, x2 = points[k, 0], points[k, 1], points[k, 2]
-            m, _misfit, _worst, by_views, by_prior = linearize(
+            m, _misfit, _apart, by_views, by_prior = linearize(
                 views,
                 n,
                 k,
@@ -157,6 +157,7 @@ def sweep_links(
                 x1,
                 x2,
                 1e9 * gate2 if n == 1 else gate2,
+                gate2,
                 per_cauchy2,
                 prior,
                 prior_h,

@@ -71,12 +71,12 @@ def squared_error(views, i, x0, x1, x2):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def all_agree(views, n, x0, x1, x2, most2):
-    """Whether a point is within so many squared standard deviations of every view."""
-    for i in range(n):  # noqa: SIM110 (a loop compiles to less than a generator)
-        if not squared_error(views, i, x0, x1, x2) < most2:
-            return False
-    return True
+def count_apart(views, n, x0, x1, x2, most2):
+    """How many views a point is farther from than so many squared standard deviations."""
+    apart = 0
+    for i in range(n):
+        apart += not squared_error(views, i, x0, x1, x2) < most2
+    return apart
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -150,7 +150,7 @@ def prior_terms(k, x0, x1, x2, prior, prior_h):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def linearize(
-    views, n, k, x0, x1, x2, gate2, per_cauchy2, prior, prior_h, has_prior, lone_variance
+    views, n, k, x0, x1, x2, gate2, near2, per_cauchy2, prior, prior_h, has_prior, lone_variance
 ):
     """Weighted normal equations of keypoint k at x: views within the gate, and the prediction.
 
@@ -158,9 +158,9 @@ def linearize(
     added to its own). Column `USED` of the views is set.
 
     Returns:
-        Number of views used, their weighted squared residuals, and the largest squared error of
-        any view; packed matrix (6) and gradient (3) of the views in one tuple, then the same of
-        the prediction.
+        Number of views used, their weighted squared residuals, and the number of views farther
+        away than `near2`; packed matrix (6) and gradient (3) of the views in one tuple, then the
+        same of the prediction.
     """
     t0, t1, t2, t3, t4, t5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     p0, p1, p2 = 0.0, 0.0, 0.0
@@ -170,12 +170,12 @@ def linearize(
         t3, t4, t5 = trust * prior_h[k, 3], trust * prior_h[k, 4], trust * prior_h[k, 5]
     h0, h1, h2, h3, h4, h5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     g0, g1, g2 = 0.0, 0.0, 0.0
-    count, misfit, worst = 0, 0.0, 0.0
+    count, misfit, apart = 0, 0.0, 0
     for i in range(n):
         r1, r2, nearness = miss_view(views, i, x0, x1, x2)
         precision = views[i, _PRECISION]
         e = (r1 * r1 + r2 * r2) * precision
-        worst = max(worst, e)
+        apart += not e < near2
         if not e < gate2:
             views[i, USED] = 0.0
             continue
@@ -205,7 +205,7 @@ def linearize(
         h4 += f * (a1 * a2 + c1 * c2)
         h5 += f * (a2 * a2 + c2 * c2)
     views_part = (h0, h1, h2, h3, h4, h5, g0, g1, g2)
-    return count, misfit, worst, views_part, (t0, t1, t2, t3, t4, t5, p0, p1, p2)
+    return count, misfit, apart, views_part, (t0, t1, t2, t3, t4, t5, p0, p1, p2)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,7 +14,7 @@ from mocap.reconstruction.person import camera_centers
 from mocap.reconstruction.view_kernels import (
     PRIOR_CAUCHY2,
     USED,
-    all_agree,
+    count_apart,
     empty_views,
     linearize,
     nearest_to_rays,
@@ -28,7 +28,7 @@ N, K = 5, len(HALPE_26)
 RIG = ring_rig(N, mixed_lenses=True)
 CENTERS = camera_centers(RIG.arrays)
 TRUTH = standing_person(HALPE_26, (0.1, 0.2), 0.5)
-GATE2, CAUCHY2 = 16.0, 4.0
+GATE2, NEAR2, CAUCHY2 = 16.0, 0.5, 4.0
 RNG = np.random.default_rng(11)
 SIGMA = RNG.uniform(0.004, 0.009, (N, K))
 CONF = RNG.uniform(0.4, 1.0, (N, K))
@@ -62,7 +62,7 @@ def linear(
 ) -> tuple[Any, ...]:
     """`linearize` at a point, with the prediction or without."""
     place = (float(x[0]), float(x[1]), float(x[2]))
-    settings = (GATE2, 1 / CAUCHY2, PRIOR, PRIOR_H, has_prior, -1.0)
+    settings = (GATE2, NEAR2, 1 / CAUCHY2, PRIOR, PRIOR_H, has_prior, -1.0)
     return linearize(*(views, n, k, *place, *settings))
 
 
@@ -86,8 +86,8 @@ def test_squared_errors_are_those_of_the_whole_arrays(k: int) -> None:
         for c in order
     ]
     assert errors_at(views, n, x) == pytest.approx(expected, rel=1e-12)
-    assert all_agree(views, n, x[0], x[1], x[2], 1.001 * max(expected))
-    assert not all_agree(views, n, x[0], x[1], x[2], 0.999 * max(expected))
+    for apart, limit in enumerate(sorted(expected, reverse=True)):
+        assert count_apart(views, n, x[0], x[1], x[2], 1.001 * limit) == apart
 
 
 @pytest.mark.parametrize("pair", [None, (3, 1)])
@@ -134,7 +134,7 @@ def test_the_matrix_is_that_of_the_whole_arrays_and_the_step_solves_it() -> None
     k = 9
     views, order, n = views_of(k)
     x = TRUTH[k] + 0.01
-    count, misfit, worst, by_views, by_prior = linear(views, n, k, x)
+    count, misfit, apart, by_views, by_prior = linear(views, n, k, x)
     h, g = np.zeros(6), np.zeros(3)
     errors = errors_at(views, n, x)
     weights = CONF[order, k] ** 2 / (1 + errors / CAUCHY2)
@@ -151,7 +151,7 @@ def test_the_matrix_is_that_of_the_whole_arrays_and_the_step_solves_it() -> None
     assert by_views[:6] == pytest.approx(h, rel=1e-9)
     assert by_views[6:] == pytest.approx(g, rel=1e-9)
     assert misfit == pytest.approx((weights * errors).sum())
-    assert worst == pytest.approx(errors.max()) and count == n
+    assert apart == (errors > NEAR2).sum() and count == n
     both = np.array(by_views) + by_prior
     full = np.zeros((3, 3))
     full[np.triu_indices(3)] = both[:6]
