@@ -27,6 +27,8 @@ from mocap.storage.hdf5 import read_array, read_texts
 
 FORMAT_NAME = "mocap-bodies"
 FORMAT_VERSION = 1
+BODIES_SUFFIX = ".bodies.h5"
+"""What the name of a session is followed by."""
 _TEXTS = ("shape_names", "dof_names", "keypoint_names")
 _SCALARS = ("person_id", "model", "gender")
 _ARRAYS = tuple(f.name for f in fields(BodyMotion) if f.name not in (*_TEXTS, *_SCALARS, "tree"))
@@ -57,7 +59,7 @@ class StoredBody:
 
 def bodies_path(session: Path) -> Path:
     """Where the bodies of a session are kept."""
-    return session.with_name(f"{session.name}.bodies.h5")
+    return session.with_name(session.name + BODIES_SUFFIX)
 
 
 def save_bodies(session: Path, created_utc: str, bodies: Sequence[StoredBody]) -> Path:

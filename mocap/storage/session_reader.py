@@ -24,7 +24,7 @@ from mocap.model import (
     Skeleton,
 )
 from mocap.storage import layout
-from mocap.storage.body_file import bodies_path
+from mocap.storage.body_file import BODIES_SUFFIX, bodies_path
 from mocap.storage.hdf5 import (
     dataset,
     group,
@@ -35,6 +35,13 @@ from mocap.storage.hdf5 import (
 )
 from mocap.storage.rig_file import rig_from_toml
 from mocap.storage.session_edits import TrackEdit, apply_edits, load_edits, log_path
+
+
+def _no_session(path: Path) -> str:
+    session = str(path).removesuffix(BODIES_SUFFIX)
+    if session != str(path):
+        return f"{path} holds the bodies of a session; name the session itself, {session}"
+    return f"{path} is an HDF5 file but not a session; make one with 'mocap run'"
 
 
 class Session(Closing):
@@ -54,9 +61,7 @@ class Session(Closing):
         self._file = _open(path)
         try:
             if self._file.attrs.get("format") != layout.FORMAT_NAME:
-                raise SessionError(
-                    f"{path} is an HDF5 file but not a session; make one with 'mocap run'"
-                )
+                raise SessionError(_no_session(path))
             version = int(str(self._file.attrs["format_version"]))
             if version > layout.FORMAT_VERSION:
                 raise SessionError(

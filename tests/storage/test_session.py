@@ -411,6 +411,9 @@ def test_what_is_no_session_is_refused(tmp_path, session_path):
         file["x"] = 1
     with pytest.raises(SessionError, match="HDF5 file but not a session"):
         Session(other)
+    bodies = other.rename(tmp_path / "take.h5.bodies.h5")
+    with pytest.raises(SessionError, match=r"name the session itself, .*take\.h5$"):
+        Session(bodies)
     newer = layout.FORMAT_VERSION + 1
     edited(session_path, lambda file: file.attrs.modify("format_version", newer))
     with pytest.raises(SessionError, match=f"format version {newer}.*update"):
