@@ -6,6 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibration.checks.back_print import (
+    BackShift,
+    back_print_finding,
+    back_shift,
+    without_back_shift,
+)
 from calibration.checks.finding import Finding
 from calibration.checks.linear import (
     LENS,
@@ -13,6 +19,7 @@ from calibration.checks.linear import (
     POSE,
     ChangeModel,
     Estimate,
+    back_columns,
     change_model,
     columns,
     estimate,
@@ -81,15 +88,17 @@ class RigCheck:
         rmse_px: over all points, none left out.
         points: number of points that two cameras or more saw.
         cameras: one entry per camera.
+        notes: what the user should read, in words.
     """
 
     verdict: Verdict
     rmse_px: float
     points: int
     cameras: tuple[CameraCheck, ...]
+    notes: tuple[str, ...] = ()
 
 
-def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
+def check_rig(rig: Rig, seen: Sightings | PointTracks, *, two_sided: bool = False) -> RigCheck:
     """Checks a rig on a target, or on people whose keypoints are matched across cameras.
 
     A single camera that was moved or whose lens was changed is named, with how much. If several
@@ -98,6 +107,8 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     Args:
         rig: the old calibration.
         seen: what its cameras see today; see `tracks_of_people` for people.
+        two_sided: whether the target has a print on either side, which may be shifted against each
+            other: that is solved for and undone.
 
     Raises:
         CalibrationError: fewer than two cameras see the same points at enough instants.
@@ -106,6 +117,7 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     tracks = tracks_of_sightings(rig, seen) if isinstance(seen, Sightings) else seen
     points = triangulate(rig, tracks)
     board = sightings is not None
+    notes: tuple[str, ...] = ()
     instants = int((points.views >= 2).any(axis=1).sum())
     if instants < MIN_INSTANTS:
         what = "the target" if board else "people"
@@ -118,20 +130,40 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     unit = max(focal / 1000, 0.5)
     good = unit * (BOARD_PX if board else PEOPLE_PX)
     model = change_model(rig, tracks, points)
-    left = [left_out_px(rig, tracks, c) for c in range(len(rig))]
     found: list[Finding] = []
+    least_px = unit * MOVED_PX[board]
+    if sightings is not None and two_sided:
+        sightings, shift = without_back_shift(
+            rig, sightings, tuple(_culprits(model, least_px, back=True))
+        )
+        notes = (_back_words(shift),)
+        tracks = tracks_of_sightings(rig, sightings)
+        points = triangulate(rig, tracks)
+        model = change_model(rig, tracks, points)
+    left = [left_out_px(rig, tracks, c) for c in range(len(rig))]
     resync = resynchronised(rig, tracks, points, model, sightings)
+    shift = None if two_sided else back_shift(resync.model, tracks, unit)
+    judged = tracks
+    if sightings is not None and shift is not None and shift.certain:
+        assert tracks.behind is not None
+        names = tuple(n for c, n in enumerate(rig.names) if tracks.behind[c].any())
+        remedy = "Check with --two-sided, which solves for it, or film a target with one print"
+        found.append(back_print_finding(shift, names, remedy))
+        # No camera is to be blamed for the print.
+        culprits = tuple(_culprits(model, least_px, back=True))
+        judged = tracks_of_sightings(rig, without_back_shift(rig, sightings, culprits)[0])
+        model = change_model(rig, judged, triangulate(rig, judged))
     explained = resync.rmse_px[1] < 0.7 * resync.rmse_px[0]
     sync = _sync(rig, resync.offset_s, resync.sigma_s, resync.speed_px_s, unit * SYNC_PX * (
         1.0 if board else 6.0))  # fmt: skip
-    moves, moved = _moved(rig, tracks, model, unit * MOVED_PX[board])
+    moves, moved = _moved(rig, judged, model, least_px)
     gain_moved = sum(estimate_.gain for estimate_ in moved.values())
     if sync and (explained or not moved or not gain_moved):
         found += sync
         if explained:
             moved = {}
     if moved:
-        lens = _lens(rig, model, moved, unit * MOVED_PX[board])
+        lens = _lens(rig, model, moved, least_px)
         found += (
             lens if lens else [_move_finding(rig, moves, c) for c in moved if _is_move(moves[c])]
         )
@@ -154,7 +186,17 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     cameras = tuple(
         CameraCheck(name, points.rmse_px(c), left[c], *moves[c]) for c, name in enumerate(rig.names)
     )
-    return RigCheck(verdict_of(found), rmse, int((points.views >= 2).sum()), cameras)
+    return RigCheck(verdict_of(found), rmse, int((points.views >= 2).sum()), cameras, notes)
+
+
+def _back_words(shift: BackShift | None) -> str:
+    if shift is None:
+        return "nobody saw the back of the target, so nothing was solved for its print"
+    apart = 1000 * float(np.linalg.norm(shift.shift_m))
+    return (
+        f"the print on the back of the target is taken to be shifted against that on the front by "
+        f"{apart:.1f} mm ({shift.words()} mm; z is the thickness)"
+    )
 
 
 def left_out_px(rig: Rig, tracks: PointTracks, camera: int) -> float:
@@ -195,24 +237,23 @@ def resected(
     return change, replace(found, gain=first.gain)
 
 
-def _moved(
-    rig: Rig, tracks: PointTracks, model: ChangeModel, least_px: float
-) -> tuple[list[tuple[float, float, float, float]], dict[int, Estimate]]:
-    """How far each camera is from its place, and those that were moved.
+def _culprits(model: ChangeModel, least_px: float, *, back: bool = False) -> dict[int, Estimate]:
+    """The cameras that were moved.
 
     Cameras are freed one after the other, the one that explains most first, until nothing
     significant is left; freeing all at once would leave no reference.
+
+    Args:
+        model: of small changes.
+        least_px: by how much a moved camera must worsen its residuals.
+        back: whether the print on the target's back may be shifted.
     """
-    n = len(rig)
-    culprits: list[int] = []
-    gains: dict[int, Estimate] = {}
+    n = model.cameras
+    free = [back_columns(n)] if back else [np.zeros(0, np.int64)]
+    culprits: dict[int, Estimate] = {}
     # The majority stays: at most half of the cameras can be told to have moved.
     while len(culprits) < max(1, (n - 1) // 2):
-        nuisance = (
-            np.concatenate([columns(c, POSE) for c in culprits])
-            if culprits
-            else np.zeros(0, np.int64)
-        )
+        nuisance = np.concatenate(free)
         options = {
             c: estimate(model, columns(c, POSE), nuisance) for c in range(n) if c not in culprits
         }
@@ -221,8 +262,17 @@ def _moved(
         effect = model.sigma_px * float(np.sqrt(max(options[best].gain, 0.0) / count))
         if options[best].gain < SIGNIFICANT_GAIN or effect < least_px:
             break
-        culprits.append(best)
-        gains[best] = options[best]
+        culprits[best] = options[best]
+        free.append(columns(best, POSE))
+    return culprits
+
+
+def _moved(
+    rig: Rig, tracks: PointTracks, model: ChangeModel, least_px: float
+) -> tuple[list[tuple[float, float, float, float]], dict[int, Estimate]]:
+    """How far each camera is from its place, and those that were moved."""
+    n = len(rig)
+    culprits = _culprits(model, least_px)
     moves: list[tuple[float, float, float, float]] = []
     for c in range(n):
         others = [k for k in culprits if k != c]
@@ -239,7 +289,7 @@ def _moved(
                 float(np.linalg.norm(sigma[:3])),
             )
         )
-    return moves, gains
+    return moves, culprits
 
 
 def _is_move(move: tuple[float, float, float, float]) -> bool:
