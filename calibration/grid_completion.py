@@ -68,7 +68,7 @@ class GridCompletion:
             The places, the corners of the added markers right to a pixel or two; None where there
             is nothing to add.
         """
-        known = np.isfinite(pixels).all(axis=-1)
+        known = np.asarray(np.isfinite(pixels).all(axis=-1))
         at = np.flatnonzero(known[self._corners].any(axis=-1))
         if known.sum() < 4:
             return None

@@ -12,8 +12,8 @@ import tyro
 from calibration.board.back import seen_from_front
 from calibration.board.freedom import focal_freedom
 from calibration.board.lag_search import board_lags
-from calibration.board.problem import LensFreedom
 from calibration.board.rig_from_board import calibrate_rig_from_board
+from calibration.board.unknowns import LensFreedom
 from calibration.checks.evidence import Evidence, KnownDistance, Statures
 from calibration.frame_choice import choose_frames
 from calibration.intrinsics import calibrate_lens
