@@ -68,7 +68,7 @@ _EXPLAINED: dict[str, frozenset[str]] = {
     "turned_layout": _FOLLOWS | {"bumped", "sync", "floor", "floor_flipped"},
     "marker_size": _FOLLOWS | {"bumped", "sync", "residuals"},
     "exchanged": _FOLLOWS | {"bumped", "sync"},
-    "bumped": _FOLLOWS,
+    "bumped": _FOLLOWS | {"back_print"},
     "sync": _FOLLOWS | {"floor"},
     "back_print": frozenset({"edge_length", "camera_stands_out"}),
     "outliers": frozenset({"kept_only"}),
