@@ -140,7 +140,7 @@ def layout_mistakes(
         bad_px: pairs that agree worse have something wrong.
     """
     usable = [m for m in MISTAKES if m.key == "mirrored_image" or not target.is_marker_grid]
-    seen = np.isfinite(pixels).all(axis=-1)
+    seen = np.asarray(np.isfinite(pixels).all(axis=-1))
     agree: dict[tuple[int, int], float] = {}
     explained: dict[tuple[int, int], dict[str, float]] = {}
     for a, b in itertools.combinations(range(len(names)), 2):
