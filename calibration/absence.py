@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from calibration.board_layout import dictionary_by_name, marker_count
-from calibration.board_points import homography
+from calibration.board_layout import (
+    APRILGRID_BORDER_CELLS,
+    BORDER_CELLS,
+    dictionary_by_name,
+    marker_count,
+    marker_detector,
+)
+from calibration.plane_map import homography
 from mocap.arrays import Float, UInt8
 from mocap.model import Target
 
@@ -33,6 +39,11 @@ CERTAIN_MARKERS = 8
 MOST_COLUMNS = 30
 STEP = np.array([0.2, 0.0])
 """Along a row, in squares: far enough to tell its direction."""
+KINDS = {
+    "charuco": "a ChArUco board",
+    "marker_grid": "a grid of markers",
+    "aprilgrid": "an AprilGrid of Kalibr",
+}
 PLACE_LIMIT = 0.25
 """How far a marker may lie from its place, in sides of a marker."""
 
@@ -46,7 +57,7 @@ class SeenBoard:
         first: smallest number seen.
         last: largest number seen.
         markers: how many lie in place.
-        kind: whether like a ChArUco board or like a grid.
+        kind: whether like a ChArUco board or like a grid, and which.
         columns: squares, or markers of a grid, in a row.
     """
 
@@ -90,7 +101,7 @@ def explain_absence(images: Sequence[UInt8[np.ndarray, "rows columns"]], target:
 
 def _about_markers(seen: SeenBoard, target: Target) -> str:
     numbers = f"numbers {seen.first} to {seen.last}"
-    kind = "a ChArUco board" if seen.kind == "charuco" else "a grid of markers"
+    kind = KINDS[seen.kind]
     if target.kind == "chessboard":
         return (
             f"{kind} with markers of {seen.dictionary} ({numbers}) is seen, the description says "
@@ -98,9 +109,10 @@ def _about_markers(seen: SeenBoard, target: Target) -> str:
         )
     same = next((f for f in FAMILIES.values() if target.dictionary in f), (target.dictionary,))
     if seen.dictionary not in same:
+        too = "" if seen.kind == target.kind else f', kind = "{seen.kind}"'
         return (
-            f"markers of {seen.dictionary} ({numbers}) are seen, the description says "
-            f'{target.dictionary}; set dictionary = "{seen.dictionary}"'
+            f"{kind} with markers of {seen.dictionary} ({numbers}) is seen, the description says "
+            f'{target.kind} of {target.dictionary}; set dictionary = "{seen.dictionary}"{too}'
         )
     if seen.kind != target.kind:
         return (
@@ -133,14 +145,10 @@ def _about_markers(seen: SeenBoard, target: Target) -> str:
 
 def _most_markers(images: Iterable[np.ndarray]) -> SeenBoard | None:
     """The board with most markers in place that any of the images shows."""
-    from cv2 import aruco
-
-    parameters = aruco.DetectorParameters()
-    parameters.detectInvertedMarker = True
     best: SeenBoard | None = None
     for image in images:
-        for names in FAMILIES.values():
-            detector = aruco.ArucoDetector(dictionary_by_name(names[-1]), parameters)
+        for names, border in _families():
+            detector = marker_detector(names[-1], border, inverted=True)
             for picture in (image, np.ascontiguousarray(image[:, ::-1])):
                 answer: Any = detector.detectMarkers(picture)
                 found_corners, found_ids, _ = answer
@@ -148,7 +156,7 @@ def _most_markers(images: Iterable[np.ndarray]) -> SeenBoard | None:
                 corners = np.reshape(np.array(found_corners, float), (-1, 4, 2))
                 if len(ids) < LEAST_MARKERS:
                     continue
-                found = _board_of(ids, corners, names)
+                found = _board_of(ids, corners, names, border)
                 if found is not None and (best is None or found.markers > best.markers):
                     best = found
                 if best is not None and best.markers >= CERTAIN_MARKERS:
@@ -156,14 +164,28 @@ def _most_markers(images: Iterable[np.ndarray]) -> SeenBoard | None:
     return best
 
 
+def _families() -> Iterable[tuple[tuple[str, ...], int]]:
+    """Dictionaries with the borders that their markers may have."""
+    for name, names in FAMILIES.items():
+        yield names, BORDER_CELLS
+        if name.startswith("APRILTAG"):
+            yield names, APRILGRID_BORDER_CELLS
+
+
 def _board_of(
-    ids: np.ndarray, corners: Float[np.ndarray, "markers 4 2"], names: tuple[str, ...]
+    ids: np.ndarray,
+    corners: Float[np.ndarray, "markers 4 2"],
+    names: tuple[str, ...],
+    border: int,
 ) -> SeenBoard | None:
     """The layout in which most markers are in place."""
+    if border == APRILGRID_BORDER_CELLS:
+        # See `corners_of_markers`.
+        corners = corners[:, [2, 3, 0, 1]]
     middle = corners.mean(axis=1)
     side = float(np.median(np.linalg.norm(corners[:, 1] - corners[:, 0], axis=-1)))
     best: tuple[int, str, int, np.ndarray] | None = None
-    for kind, columns, first_white in _layouts():
+    for kind, columns, first_white in _layouts(border):
         places = _marker_places(ids, kind, columns, first_white)
         if np.ptp(places[:, 0]) < 1 or np.ptp(places[:, 1]) < 1:
             continue
@@ -194,7 +216,11 @@ def _upright(H: np.ndarray, places: np.ndarray, corners: np.ndarray) -> bool:
     return bool(np.median(cosine) > 0.9)
 
 
-def _layouts() -> Iterable[tuple[str, int, bool]]:
+def _layouts(border: int) -> Iterable[tuple[str, int, bool]]:
+    if border == APRILGRID_BORDER_CELLS:
+        for columns in range(1, MOST_COLUMNS + 1):
+            yield "aprilgrid", columns, False
+        return
     for columns in range(2, MOST_COLUMNS + 1):
         yield "charuco", columns, False
         yield "charuco", columns, True
@@ -206,8 +232,9 @@ def _marker_places(
     ids: np.ndarray, kind: str, columns: int, first_white: bool
 ) -> Float[np.ndarray, "markers 2"]:
     """Where the markers' centres lie, in squares."""
-    if kind == "marker_grid":
-        return np.stack([ids % columns, ids // columns], axis=-1).astype(np.float64)
+    if kind != "charuco":
+        upwards = -1 if kind == "aprilgrid" else 1
+        return np.stack([ids % columns, upwards * (ids // columns)], axis=-1).astype(np.float64)
     # White squares in reading order; two rows hold as many of them as there are columns.
     pair, rest = np.divmod(ids, columns)
     upper = (columns + 1) // 2 if first_white else columns // 2

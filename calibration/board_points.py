@@ -13,13 +13,19 @@ from typing import Any
 import numpy as np
 
 from calibration.board_layout import (
+    border_cells,
+    check_markers,
     corner_windows,
+    corners_of_markers,
     inward_axes,
     light_ahead,
+    marker_detector,
     opencv_board,
     places_in_squares,
 )
 from calibration.corner_fit import fit_corners
+from calibration.grid_completion import GridCompletion
+from calibration.plane_map import homography, local_axes, smooth_part
 from mocap.arrays import Bool, Float, UInt8
 from mocap.model import Target
 
@@ -29,8 +35,6 @@ OUTLIER_SQUARES = 0.35
 OUTLIER_PX = 3.0
 IN_PLACE = 0.6
 """Share of points that must not be absurd; otherwise this is another board."""
-TRIES = 200
-"""Of the robust map; half of the points may be absurd."""
 LEAST_TO_JUDGE = 7
 """So many points are needed to tell which of them drifted."""
 DRIFT_PX = 1.5
@@ -85,15 +89,17 @@ class BoardDetector:
         self._light = light_ahead(target)
         self._window = corner_windows(target)
         self._detector: Any = None
+        self._completion: GridCompletion | None = None
         if target.kind != "chessboard":
             from cv2 import aruco
 
-            board = opencv_board(target)
+            check_markers(target)
             if target.kind == "charuco":
-                self._detector = aruco.CharucoDetector(board)
+                self._detector = aruco.CharucoDetector(opencv_board(target))
             else:
-                dictionary = board.getDictionary()
-                self._detector = aruco.ArucoDetector(dictionary)
+                self._detector = marker_detector(str(target.dictionary), border_cells(target))
+                self._corners = corners_of_markers(target)
+                self._completion = GridCompletion(target)
 
     def find(
         self, gray: UInt8[np.ndarray, "rows columns"], *, mirrored: bool = False
@@ -108,7 +114,21 @@ class BoardDetector:
             None where the board is not seen, or too little of it.
         """
         found = self.roughly(gray, mirrored=mirrored)
-        return None if found is None else self._refined(gray, found, mirrored=mirrored)
+        if found is None:
+            return None
+        points = self._refined(gray, found, mirrored=mirrored)
+        if self._completion is None:
+            return points
+        tried = np.zeros(len(self._corners), bool)
+        while points is not None:
+            more = self._completion.neighbours(gray, points.pixels, tried)
+            if more is None:
+                break
+            again = self._refined(gray, more, mirrored=mirrored)
+            if again is None or again.seen.sum() <= points.seen.sum():
+                break
+            points = again
+        return points
 
     def roughly(
         self, gray: UInt8[np.ndarray, "rows columns"], *, mirrored: bool = False
@@ -119,7 +139,7 @@ class BoardDetector:
             image = 255 - image
         if self.target.kind == "charuco":
             found = self._charuco(image)
-        elif self.target.kind == "marker_grid":
+        elif self.target.is_marker_grid:
             found = self._marker_grid(image)
         else:
             found = self._chessboard(image)
@@ -146,7 +166,9 @@ class BoardDetector:
                 twice = np.isfinite(found[number]).any()
                 found[number] = np.inf if twice else np.reshape(four, (4, 2))
         found[~np.isfinite(found)] = np.nan
-        return found.reshape(-1, 2)
+        points = np.empty((len(self._places), 2))
+        points[self._corners] = found
+        return points
 
     def _chessboard(self, image: np.ndarray) -> np.ndarray | None:
         import cv2
@@ -256,73 +278,9 @@ class BoardDetector:
             return drifted
         away = found - cv2.perspectiveTransform(places[:, None], H)[:, 0]
         # A lens bends the board: what neighbours share is no drift.
-        away = np.linalg.norm(away - _smooth_part(places, away), axis=-1)
+        away = np.linalg.norm(away - smooth_part(places, away), axis=-1)
         drifted[numbers] = away > max(DRIFT_PX, DRIFT_MEDIANS * float(np.median(away)))
         return drifted
-
-
-def homography(
-    places: Float[np.ndarray, "points 2"],
-    pixels: Float[np.ndarray, "points 2"],
-    limit_px: float | None = None,
-) -> tuple[Float[np.ndarray, "3 3"] | None, Bool[np.ndarray, " points"] | None]:
-    """The plane-to-image map that fits most points, and which do; None where none is found.
-
-    Args:
-        places: on the board.
-        pixels: of the same points.
-        limit_px: how far points that fit may be away; without it, least median of squares.
-    """
-    import cv2
-
-    method = cv2.LMEDS if limit_px is None else cv2.RANSAC
-    found: Any = cv2.findHomography(places, pixels, method, limit_px or 3.0, None, TRIES, 0.999)
-    H, inside = found
-    return H, None if inside is None else np.ravel(inside) > 0
-
-
-def local_axes(
-    places: Float[np.ndarray, "points 2"], pixels: Float[np.ndarray, "points 2"]
-) -> Float[np.ndarray, "points 2 2"]:
-    """How many pixels a square along x (first row) and y (second) is at each point.
-
-    An affine map per point, in which near points weigh more: it follows perspective and strong
-    lens distortion alike.
-
-    Args:
-        places: in squares, not all on one line.
-        pixels: of the same points.
-    """
-    away = places[None] - places[:, None]
-    weight = 1 / (1 + np.sum(away**2, axis=-1)) ** 2
-    total = weight.sum(axis=1)
-    mean_place = (weight @ places) / total[:, None]
-    mean_pixel = (weight @ pixels) / total[:, None]
-    from_mean = places[None] - mean_place[:, None]
-    moved = pixels[None] - mean_pixel[:, None]
-    spread = np.einsum("in,inj,ink->ijk", weight, from_mean, from_mean)
-    spread += 1e-9 * np.eye(2)
-    return np.linalg.solve(spread, np.einsum("in,inj,ink->ijk", weight, from_mean, moved))
-
-
-def _smooth_part(
-    places: Float[np.ndarray, "points 2"], away: Float[np.ndarray, "points 2"]
-) -> Float[np.ndarray, "points 2"]:
-    """What of the displacements is a polynomial over the board, of the degree that the number of
-    points bears; outliers have little weight."""
-    degree = 3 if len(places) >= 24 else 2 if len(places) >= 14 else -1
-    if degree < 0:
-        return np.zeros_like(away)
-    x, y = ((places - places.mean(axis=0)) / np.ptp(places, axis=0).max()).T
-    terms = np.stack([x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)], -1)
-    weight = np.ones(len(places))
-    smooth = np.zeros_like(away)
-    for _ in range(4):
-        fit, *_ = np.linalg.lstsq(terms * weight[:, None], away * weight[:, None], rcond=None)
-        smooth = terms @ fit
-        left = np.linalg.norm(away - smooth, axis=-1)
-        weight = 1 / (1 + left / max(0.05, float(np.median(left))))
-    return smooth
 
 
 def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibration.board_layout import check_markers, dictionary_by_name, marker_count, opencv_board
+from calibration.board_layout import (
+    border_cells,
+    check_markers,
+    corners_of_markers,
+    marker_cells,
+    marker_count,
+    opencv_board,
+    origin_in_squares,
+    outline_in_squares,
+    places_in_squares,
+)
+from mocap.arrays import Bool
 from mocap.errors import TargetError
 from mocap.model import Target
 
@@ -64,7 +75,7 @@ class BoardSheet:
 
     def __post_init__(self) -> None:
         check_markers(self.target)
-        largest = largest_square_mm(self.target.squares, self.paper_mm)
+        largest = largest_square_mm(outline_in_squares(self.target), self.paper_mm)
         if self.target.square_m * 1000 > largest + 1e-6:
             width, height = self.board_mm
             raise TargetError(
@@ -75,9 +86,10 @@ class BoardSheet:
 
     @property
     def board_mm(self) -> tuple[float, float]:
-        """Width and height of all squares; around the markers of a grid, too, is half a gap."""
+        """Width and height of what is printed of the board."""
+        width, height = outline_in_squares(self.target)
         square = 1000 * self.target.square_m
-        return self.target.squares[0] * square, self.target.squares[1] * square
+        return width * square, height * square
 
     @property
     def page_mm(self) -> tuple[float, float]:
@@ -98,8 +110,9 @@ class BoardSheet:
     def origin_mm(self) -> tuple[float, float]:
         """Where the origin of the board's frame is, from the top left corner of the page."""
         x, y = self.place_mm
-        inset = _origin_inset_mm(self.target)
-        return x + inset, y + inset
+        right, down = origin_in_squares(self.target)
+        square = 1000 * self.target.square_m
+        return x + right * square, y + down * square
 
     def _fits(self, width: float, height: float) -> bool:
         board = self.board_mm
@@ -151,16 +164,20 @@ class BoardSheet:
     def title(self) -> str:
         """The measures in one line."""
         target = self.target
-        kinds = {"charuco": "ChArUco", "chessboard": "Chessboard", "marker_grid": "Marker grid"}
-        what = "markers" if target.kind == "marker_grid" else "squares"
-        text = f"{kinds[target.kind]} {target.squares[0]} x {target.squares[1]} {what}"
-        if target.kind == "marker_grid":
-            text += f", spacing {1000 * target.square_m:g} mm"
+        across, down = target.squares
+        square, side = 1000 * target.square_m, 1000 * (target.marker_m or 0.0)
+        if target.kind == "aprilgrid":
+            # Kalibr's own words for the two lengths.
+            ratio = (square - side) / side
+            text = f"AprilGrid {across} x {down} tags, spacing {ratio:.6g} of a tag"
+        elif target.kind == "marker_grid":
+            text = f"Marker grid {across} x {down} markers, spacing {square:g} mm"
         else:
-            text += f", square {1000 * target.square_m:g} mm"
+            name = "ChArUco" if target.kind == "charuco" else "Chessboard"
+            text = f"{name} {across} x {down} squares, square {square:g} mm"
         if target.kind == "chessboard":
             return f"{text}, {target.shape[0]} x {target.shape[1]} inner corners"
-        text += f", marker {1000 * (target.marker_m or 0):g} mm, {target.dictionary}"
+        text += f", marker {side:g} mm, {target.dictionary}"
         last = target.first_marker + marker_count(target) - 1
         text += f", numbers {target.first_marker} to {last}"
         if target.legacy_pattern:
@@ -223,11 +240,11 @@ def paper_by_name(name: str) -> tuple[float, float]:
     return width, height
 
 
-def largest_square_mm(squares: tuple[int, int], paper_mm: tuple[float, float]) -> float:
+def largest_square_mm(squares: tuple[float, float], paper_mm: tuple[float, float]) -> float:
     """Side of the largest squares that fit on paper, upright or turned.
 
     Args:
-        squares: in x and y.
+        squares: width and height of the board in squares.
         paper_mm: width and height.
     """
     across, down = squares
@@ -242,10 +259,12 @@ def board_rectangles(target: Target) -> Iterable[Rectangle]:
     """The board as rectangles to be painted one over the other, as if it were not inverted."""
     square = 1000 * target.square_m
     nx, ny = target.squares
-    first_white = target.kind == "charuco" and target.legacy_pattern and ny % 2 == 0
-    if target.kind == "marker_grid":
-        yield Rectangle(0, 0, nx * square, ny * square, dark=False)
+    if target.is_marker_grid:
+        width, height = outline_in_squares(target)
+        yield Rectangle(0, 0, width * square, height * square, dark=False)
+        yield from _squares_between(target)
     else:
+        first_white = target.kind == "charuco" and target.legacy_pattern and ny % 2 == 0
         for row in range(ny):
             for column in range(nx):
                 dark = (row + column + first_white) % 2 == 0
@@ -253,25 +272,44 @@ def board_rectangles(target: Target) -> Iterable[Rectangle]:
     if target.kind == "chessboard":
         return
     side = 1000 * (target.marker_m or 0.0)
-    inset = _origin_inset_mm(target)
-    board = opencv_board(target)
-    dictionary = dictionary_by_name(str(target.dictionary))
-    for number, corners in zip(np.ravel(board.getIds()), board.getObjPoints(), strict=True):
-        x, y = (float(value) for value in inset + square * np.asarray(corners)[0, :2])
+    border = border_cells(target)
+    codes = np.pad(marker_cells(target), ((0, 0), (border, border), (border, border))) > 0
+    for (x, y), light in zip(_marker_places_mm(target), codes, strict=True):
         yield Rectangle(x, y, side, side, dark=True)
-        yield from _light_cells(dictionary, int(number), x, y, side)
+        yield from _light_cells(light, x, y, side)
+
+
+def _squares_between(target: Target) -> Iterable[Rectangle]:
+    """The dark squares of an AprilGrid: a marker's corner is sharp also where it is blurred, as
+    four fields meet there."""
+    if target.kind != "aprilgrid":
+        return
+    square = 1000 * target.square_m
+    gap = square - 1000 * (target.marker_m or 0.0)
+    for row in range(target.squares[1] + 1):
+        for column in range(target.squares[0] + 1):
+            yield Rectangle(column * square, row * square, gap, gap, dark=True)
+
+
+def _marker_places_mm(target: Target) -> Iterable[tuple[float, float]]:
+    """Where the top left corner of each marker is, in the order of their numbers."""
+    square = 1000 * target.square_m
+    origin = np.array(origin_in_squares(target))
+    if target.is_marker_grid:
+        first = places_in_squares(target)[corners_of_markers(target)].min(axis=1)
+    else:
+        corners = opencv_board(target).getObjPoints()
+        first = np.array([np.asarray(each)[0, :2] for each in corners])
+    for x, y in square * (origin + first):
+        yield float(x), float(y)
 
 
 def _light_cells(
-    dictionary: Any, number: int, x: float, y: float, side: float
+    light: Bool[np.ndarray, "cells cells"], x: float, y: float, side: float
 ) -> Iterable[Rectangle]:
     """The light cells of a marker as runs along rows, then along columns: where they overlap,
     no program that shows them leaves a dark seam between neighbours."""
-    from cv2 import aruco
-
-    cells = dictionary.markerSize + 2
-    light = aruco.generateImageMarker(dictionary, number, cells) > 127
-    cell = side / cells
+    cell = side / len(light)
     for turned in (False, True):
         for line, row in enumerate(light.T if turned else light):
             edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
@@ -281,12 +319,3 @@ def _light_cells(
                     yield Rectangle(x + across, y + along, cell, length, dark=False)
                 else:
                     yield Rectangle(x + along, y + across, length, cell, dark=False)
-
-
-def _origin_inset_mm(target: Target) -> float:
-    """How far the origin of the board's frame is from the outer corner of the first square."""
-    if target.kind == "chessboard":
-        return 1000 * target.square_m
-    if target.kind == "marker_grid":
-        return 500 * (target.square_m - (target.marker_m or 0.0))
-    return 0.0

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.checks.back_print import (
+    BackShift,
+    back_print_finding,
+    back_shift,
+    without_back_shift,
+)
 from calibration.checks.finding import Finding
 from calibration.checks.linear import (
     LENS,
-    PER_CAMERA,
-    POSE,
     ChangeModel,
     Estimate,
     change_model,
     columns,
     estimate,
-    moved_rig,
 )
+from calibration.checks.moved import culprits_of, is_move, move_finding, moved_cameras
 from calibration.checks.resync import resynchronised
 from calibration.checks.scale import edge_lengths
 from calibration.checks.tracks import (
@@ -29,23 +33,17 @@ from calibration.checks.tracks import (
 )
 from calibration.sightings import Sightings
 from calibration.verdict import Verdict, verdict_of
-from mocap.arrays import Float
 from mocap.errors import CalibrationError
 from mocap.model import Rig
 
 BOARD_PX, PEOPLE_PX = 1.0, 10.0
 """Root mean square residual that is good, at a focal length of 1000 px."""
 FAIL_FACTOR = 3.0
-SIGNIFICANT_GAIN = 150.0
 MOVED_PX = {True: 0.4, False: 1.5}
 """By how much a moved camera must worsen its residuals: with a target, with people."""
-MOVED_M, MOVED_DEG, MOVED_SIGMAS = 0.003, 0.1, 4.0
-LITTLE_M, LITTLE_DEG = 0.01, 0.3
-"""Up to here a move is a warning."""
 MIN_INSTANTS = 5
 SYNC_SIGMAS, SYNC_PX = 6.0, 0.3
 EDGE_WARN, EDGE_FAIL = 0.01, 0.03
-_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -81,15 +79,17 @@ class RigCheck:
         rmse_px: over all points, none left out.
         points: number of points that two cameras or more saw.
         cameras: one entry per camera.
+        notes: what the user should read, in words.
     """
 
     verdict: Verdict
     rmse_px: float
     points: int
     cameras: tuple[CameraCheck, ...]
+    notes: tuple[str, ...] = ()
 
 
-def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
+def check_rig(rig: Rig, seen: Sightings | PointTracks, *, two_sided: bool = False) -> RigCheck:
     """Checks a rig on a target, or on people whose keypoints are matched across cameras.
 
     A single camera that was moved or whose lens was changed is named, with how much. If several
@@ -98,6 +98,8 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     Args:
         rig: the old calibration.
         seen: what its cameras see today; see `tracks_of_people` for people.
+        two_sided: whether the target has a print on either side, which may be shifted against each
+            other: that is solved for and undone.
 
     Raises:
         CalibrationError: fewer than two cameras see the same points at enough instants.
@@ -106,6 +108,7 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     tracks = tracks_of_sightings(rig, seen) if isinstance(seen, Sightings) else seen
     points = triangulate(rig, tracks)
     board = sightings is not None
+    notes: tuple[str, ...] = ()
     instants = int((points.views >= 2).any(axis=1).sum())
     if instants < MIN_INSTANTS:
         what = "the target" if board else "people"
@@ -118,23 +121,41 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     unit = max(focal / 1000, 0.5)
     good = unit * (BOARD_PX if board else PEOPLE_PX)
     model = change_model(rig, tracks, points)
-    left = [left_out_px(rig, tracks, c) for c in range(len(rig))]
     found: list[Finding] = []
+    least_px = unit * MOVED_PX[board]
+    if sightings is not None and two_sided:
+        sightings, shift = without_back_shift(
+            rig, sightings, tuple(culprits_of(model, least_px, back=True))
+        )
+        notes = (_back_words(shift),)
+        tracks = tracks_of_sightings(rig, sightings)
+        points = triangulate(rig, tracks)
+        model = change_model(rig, tracks, points)
+    left = [left_out_px(rig, tracks, c) for c in range(len(rig))]
     resync = resynchronised(rig, tracks, points, model, sightings)
+    shift = None if two_sided else back_shift(resync.model, tracks, unit)
+    judged = tracks
+    if sightings is not None and shift is not None and shift.certain:
+        assert tracks.behind is not None
+        names = tuple(n for c, n in enumerate(rig.names) if tracks.behind[c].any())
+        remedy = "Check with --two-sided, which solves for it, or film a target with one print"
+        found.append(back_print_finding(shift, names, remedy))
+        # No camera is to be blamed for the print.
+        culprits = tuple(culprits_of(model, least_px, back=True))
+        judged = tracks_of_sightings(rig, without_back_shift(rig, sightings, culprits)[0])
+        model = change_model(rig, judged, triangulate(rig, judged))
     explained = resync.rmse_px[1] < 0.7 * resync.rmse_px[0]
     sync = _sync(rig, resync.offset_s, resync.sigma_s, resync.speed_px_s, unit * SYNC_PX * (
         1.0 if board else 6.0))  # fmt: skip
-    moves, moved = _moved(rig, tracks, model, unit * MOVED_PX[board])
+    moves, moved = moved_cameras(rig, judged, model, least_px)
     gain_moved = sum(estimate_.gain for estimate_ in moved.values())
     if sync and (explained or not moved or not gain_moved):
         found += sync
         if explained:
             moved = {}
     if moved:
-        lens = _lens(rig, model, moved, unit * MOVED_PX[board])
-        found += (
-            lens if lens else [_move_finding(rig, moves, c) for c in moved if _is_move(moves[c])]
-        )
+        lens = _lens(rig, model, moved, least_px)
+        found += lens if lens else [move_finding(rig, moves, c) for c in moved if is_move(moves[c])]
     rmse = points.rmse_px() if board else points.typical_px()
     how = "RMSE" if board else "root mean square, from the median"
     if rmse > good:
@@ -154,7 +175,17 @@ def check_rig(rig: Rig, seen: Sightings | PointTracks) -> RigCheck:
     cameras = tuple(
         CameraCheck(name, points.rmse_px(c), left[c], *moves[c]) for c, name in enumerate(rig.names)
     )
-    return RigCheck(verdict_of(found), rmse, int((points.views >= 2).sum()), cameras)
+    return RigCheck(verdict_of(found), rmse, int((points.views >= 2).sum()), cameras, notes)
+
+
+def _back_words(shift: BackShift | None) -> str:
+    if shift is None:
+        return "nobody saw the back of the target, so nothing was solved for its print"
+    apart = 1000 * float(np.linalg.norm(shift.shift_m))
+    return (
+        f"the print on the back of the target is taken to be shifted against that on the front by "
+        f"{apart:.1f} mm ({shift.words()} mm; z is the thickness)"
+    )
 
 
 def left_out_px(rig: Rig, tracks: PointTracks, camera: int) -> float:
@@ -164,114 +195,6 @@ def left_out_px(rig: Rig, tracks: PointTracks, camera: int) -> float:
     miss = np.linalg.norm(tracks.pixels[camera] - predicted(rig, camera, others.points), axis=-1)
     miss = miss[np.isfinite(miss)]
     return float(np.median(miss)) if len(miss) else float("nan")
-
-
-def resected(
-    rig: Rig, tracks: PointTracks, camera: int, model: ChangeModel | None = None
-) -> tuple[Float[np.ndarray, " 6"], Estimate]:
-    """Where a camera stands by the others, as a change (rotation vector of the camera, displacement
-    of its centre) from where the rig has it, all other cameras being held."""
-    total = rig
-    start = model or change_model(rig, tracks, triangulate(rig, tracks))
-    own = columns(camera, POSE)
-    found = estimate(start, own, np.zeros(0, np.int64))
-    first = found
-    now = triangulate(rig, tracks).cost(start.sigma_px)
-    for _ in range(_ROUNDS):
-        change = np.zeros(len(rig) * PER_CAMERA)
-        change[own] = found.value
-        tried = moved_rig(total, change)
-        seen = triangulate(tried, tracks)
-        cost = seen.cost(start.sigma_px)
-        if not cost < 0.9999 * now:
-            break
-        total, now = tried, cost
-        found = estimate(change_model(total, tracks, seen), own, np.zeros(0, np.int64))
-    from mocap.geometry.rotations import rotvec_from_matrix
-
-    before, after = rig.cameras[camera], total.cameras[camera]
-    turn = rotvec_from_matrix(after.T_cam_world[:3, :3] @ before.T_cam_world[:3, :3].T)
-    change = np.concatenate([turn, after.center_world - before.center_world])
-    return change, replace(found, gain=first.gain)
-
-
-def _moved(
-    rig: Rig, tracks: PointTracks, model: ChangeModel, least_px: float
-) -> tuple[list[tuple[float, float, float, float]], dict[int, Estimate]]:
-    """How far each camera is from its place, and those that were moved.
-
-    Cameras are freed one after the other, the one that explains most first, until nothing
-    significant is left; freeing all at once would leave no reference.
-    """
-    n = len(rig)
-    culprits: list[int] = []
-    gains: dict[int, Estimate] = {}
-    # The majority stays: at most half of the cameras can be told to have moved.
-    while len(culprits) < max(1, (n - 1) // 2):
-        nuisance = (
-            np.concatenate([columns(c, POSE) for c in culprits])
-            if culprits
-            else np.zeros(0, np.int64)
-        )
-        options = {
-            c: estimate(model, columns(c, POSE), nuisance) for c in range(n) if c not in culprits
-        }
-        best = max(options, key=lambda c: options[c].gain)
-        count = max(int(model.pixels[:, best].sum()), 1)
-        effect = model.sigma_px * float(np.sqrt(max(options[best].gain, 0.0) / count))
-        if options[best].gain < SIGNIFICANT_GAIN or effect < least_px:
-            break
-        culprits.append(best)
-        gains[best] = options[best]
-    moves: list[tuple[float, float, float, float]] = []
-    for c in range(n):
-        others = [k for k in culprits if k != c]
-        reference = tracks
-        for k in others:
-            reference = reference.without(k)
-        change, found = resected(rig, reference, c)
-        sigma = found.sigma
-        moves.append(
-            (
-                float(np.linalg.norm(change[3:])),
-                float(np.linalg.norm(sigma[3:])),
-                float(np.linalg.norm(change[:3])),
-                float(np.linalg.norm(sigma[:3])),
-            )
-        )
-    return moves, gains
-
-
-def _is_move(move: tuple[float, float, float, float]) -> bool:
-    """Whether a move is more than its uncertainty and more than a tripod's breathing."""
-    moved, moved_sigma, turned, turned_sigma = move
-    return (moved > max(MOVED_SIGMAS * moved_sigma, MOVED_M)) or (
-        turned > max(MOVED_SIGMAS * turned_sigma, np.radians(MOVED_DEG))
-    )
-
-
-def _move_finding(rig: Rig, moves: list[tuple[float, float, float, float]], camera: int) -> Finding:
-    moved, moved_sigma, turned, turned_sigma = moves[camera]
-    name = rig.names[camera]
-    who, which = name, (name,)
-    if len(rig) == 2:
-        who, which = f"{rig.names[0]} or {rig.names[1]}", rig.names
-    degrees, degrees_sigma = float(np.degrees(turned)), float(np.degrees(turned_sigma))
-    little = moved < LITTLE_M and degrees < LITTLE_DEG
-    return Finding(
-        "warn" if little else "fail",
-        "moved",
-        which,
-        f"{who} has moved by {1000 * moved:.0f} mm (+- {1000 * moved_sigma:.0f}) and "
-        f"{degrees:.2f} degrees (+- {degrees_sigma:.2f}) since the rig was calibrated",
-        "Recalibrate, or run mocap calibrate refine",
-        {
-            "moved_mm": 1000 * moved,
-            "moved_sigma_mm": 1000 * moved_sigma,
-            "turned_deg": degrees,
-            "turned_sigma_deg": degrees_sigma,
-        },
-    )
 
 
 def _lens(

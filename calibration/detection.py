@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration.board_layout import dictionary_by_name, marker_count
+from calibration.board_layout import border_cells, marker_count, marker_detector
 from calibration.board_points import BoardDetector, BoardPoints
 from mocap.arrays import UInt8
 from mocap.model import Target
@@ -59,18 +59,20 @@ class TargetFinder:
     _detectors: dict[Target, BoardDetector] = field(default_factory=dict, init=False)
     _printed: Target | None = field(default=None, init=False)
     _mirrored: bool = field(default=False, init=False)
-    _markers: list[Any] = field(default_factory=list, init=False)
+    _markers: list[tuple[Any, bool]] = field(default_factory=list, init=False)
     _kept: list[tuple[int, int, np.ndarray]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._detector(self.target)
         if self.target.dictionary is not None:
-            from cv2 import aruco
-
-            parameters = aruco.DetectorParameters()
-            parameters.detectInvertedMarker = True
-            dictionary = dictionary_by_name(self.target.dictionary)
-            self._markers.append(aruco.ArucoDetector(dictionary, parameters))
+            name, cells = self.target.dictionary, border_cells(self.target)
+            # The light tags of a negative AprilGrid hang together at the squares between them; as
+            # dark ones they are told apart.
+            both = self.target.kind == "aprilgrid"
+            detector = marker_detector(name, cells, inverted=not both)
+            self._markers += [
+                (detector, negative) for negative in ((False, True) if both else (False,))
+            ]
 
     @property
     def images_without(self) -> list[UInt8[np.ndarray, "rows columns"]]:
@@ -107,8 +109,9 @@ class TargetFinder:
     def _first(self, gray: np.ndarray) -> Found | None:
         """Tries all ways to print and to see the board, where its markers are seen."""
         quads = 0
-        for detector, mirrored in itertools.product(self._markers, (False, True)):
+        for (detector, negative), mirrored in itertools.product(self._markers, (False, True)):
             image = np.ascontiguousarray(gray[:, ::-1]) if mirrored else gray
+            image = 255 - image if negative else image
             _, ids, rejected = detector.detectMarkers(image)
             numbers = np.unique(ids) if ids is not None else np.zeros(0)
             quads = max(quads, len(rejected) + len(numbers))

@@ -20,6 +20,7 @@ from calibration.checks.fit import check_fit
 from calibration.checks.floor import check_floor
 from calibration.checks.layout import check_layout
 from calibration.checks.lens_field import check_lens_field
+from calibration.checks.marker_size import check_marker_size
 from calibration.checks.placement import check_placement
 from calibration.checks.scale import check_scale, edge_lengths
 from calibration.checks.shared_views import check_shared_views
@@ -42,6 +43,7 @@ Grade = Literal["pass", "warn", "fail"]
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_shared_views,
     check_layout,
+    check_marker_size,
     check_exchange,
     check_back_print,
     check_placement,
@@ -64,8 +66,9 @@ _EXPLAINED: dict[str, frozenset[str]] = {
     "mirrored_image": _FOLLOWS | {"bumped", "sync", "floor", "floor_flipped", "turned_layout"},
     "mirrored_layout": _FOLLOWS | {"bumped", "sync", "floor", "floor_flipped"},
     "turned_layout": _FOLLOWS | {"bumped", "sync", "floor", "floor_flipped"},
+    "marker_size": _FOLLOWS | {"bumped", "sync", "residuals"},
     "exchanged": _FOLLOWS | {"bumped", "sync"},
-    "bumped": _FOLLOWS,
+    "bumped": _FOLLOWS | {"back_print"},
     "sync": _FOLLOWS | {"floor"},
     "back_print": frozenset({"edge_length", "camera_stands_out"}),
     "outliers": frozenset({"kept_only"}),

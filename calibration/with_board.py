@@ -12,9 +12,10 @@ import tyro
 from calibration.board.back import seen_from_front
 from calibration.board.freedom import focal_freedom
 from calibration.board.lag_search import board_lags
-from calibration.board.problem import LensFreedom
 from calibration.board.rig_from_board import calibrate_rig_from_board
+from calibration.board.unknowns import LensFreedom
 from calibration.checks.evidence import Evidence, KnownDistance, Statures
+from calibration.checks.layout import layout_explanation
 from calibration.frame_choice import choose_frames
 from calibration.intrinsics import calibrate_lens
 from calibration.lens.result import LensCalibration, free_center
@@ -145,16 +146,23 @@ def calibrate_with_board(
     say("time offsets from the movement")
     initial = _first_offsets(sightings, intrinsics, options)
     say("poses of the cameras")
-    solution = calibrate_rig_from_board(
-        _worthwhile(sightings, initial),
-        intrinsics,
-        lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
-        solve_offsets=_solve_offsets(sightings, options),
-        solve_drift=options.drift,
-        solve_back=options.two_sided,
-        initial_offsets_s=initial,
-        exclude_unconnected=options.leave_out_unconnected,
-    )
+    used = _worthwhile(sightings, initial)
+    try:
+        solution = calibrate_rig_from_board(
+            used,
+            intrinsics,
+            lens_freedom=_freedoms(lenses, lens_sightings is not None, options),
+            solve_offsets=_solve_offsets(sightings, options),
+            solve_drift=options.drift,
+            solve_back=options.two_sided,
+            initial_offsets_s=initial,
+            exclude_unconnected=options.leave_out_unconnected,
+        )
+    except CalibrationError as error:
+        why = layout_explanation(used, intrinsics, initial)
+        if why is None:
+            raise
+        raise CalibrationError(why) from error
     say("world frame and verdict")
     kept = tuple(c for c in sightings.cameras if c.name in solution.rig.names)
     seen = seen_from_front(

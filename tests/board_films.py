@@ -10,6 +10,7 @@ import numpy as np
 from board_pictures import picture
 from scipy.spatial.transform import Rotation
 
+from calibration.board_layout import origin_in_squares, outline_in_squares
 from mocap.model import Camera, Intrinsics, Rig, Target
 from mocap.storage.rig_file import save_rig
 from mocap.storage.target_file import target_to_toml
@@ -32,25 +33,25 @@ class BoardFilms:
     rig: Rig
 
 
-def film_board(folder: Path) -> BoardFilms:
-    """Films the board."""
-    rig = _rig()
+def film_board(folder: Path, target: Target = TARGET, cameras: int = 3) -> BoardFilms:
+    """Films a board by the first cameras."""
+    rig = Rig(_rig().cameras[:cameras])
     videos = folder / "videos"
     videos.mkdir(parents=True)
-    (folder / "board.toml").write_text(target_to_toml(TARGET))
+    (folder / "board.toml").write_text(target_to_toml(target))
     save_rig(rig, folder / "rig.toml")
     for camera in rig:
         images = []
         for frame in range(FRAMES):
-            pose = board_pose(frame / FPS - camera.time_offset_s)
+            pose = board_pose(frame / FPS - camera.time_offset_s, target)
             seen = camera.intrinsics.matrix @ (camera.T_cam_world @ pose)[:3, [0, 1, 3]]
-            to_metres = np.diag([TARGET.square_m, TARGET.square_m, 1.0])
-            images.append(picture(TARGET, seen @ to_metres, size=SIZE, seed=frame))
+            to_metres = np.diag([target.square_m, target.square_m, 1.0])
+            images.append(picture(target, seen @ to_metres, size=SIZE, seed=frame))
         write_grey_video(videos / f"{camera.name}.mp4", images)
     return BoardFilms(folder, rig)
 
 
-def board_pose(time_s: float) -> np.ndarray:
+def board_pose(time_s: float, target: Target = TARGET) -> np.ndarray:
     """Where the board is: waved for the first part, then on the floor."""
     lying_from = (FRAMES - LYING) / FPS
     t = min(time_s, lying_from)
@@ -71,7 +72,9 @@ def board_pose(time_s: float) -> np.ndarray:
     center = (1 - share) * swing
     pose = np.eye(4)
     pose[:3, :3] = rotation.as_matrix()
-    middle = 0.5 * TARGET.square_m * np.array([*TARGET.squares, 0])
+    middle = np.zeros(3)
+    middle[:2] = 0.5 * np.array(outline_in_squares(target)) - origin_in_squares(target)
+    middle *= target.square_m
     pose[:3, 3] = center - pose[:3, :3] @ middle
     return pose
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from calibration.board_layout import origin_in_squares, outline_in_squares
 from calibration.board_sheet import board_rectangles
 from mocap.arrays import Float, UInt8
 from mocap.model import Target
@@ -16,26 +17,19 @@ SAMPLES = 4
 CHARUCO = Target("charuco", (5, 4), 0.05, 0.0375, "DICT_4X4_50")
 CHESSBOARD = Target("chessboard", (8, 5), 0.03)
 GRID = Target("marker_grid", (4, 3), 0.06, 0.045, "DICT_APRILTAG_36h11")
+APRILGRID = Target("aprilgrid", (4, 3), 0.064, 0.048, "DICT_APRILTAG_36h11")
 
 
 def painted(target: Target) -> UInt8[np.ndarray, "rows columns"]:
     """The board from its front, with a margin of one square."""
-    nx, ny = target.squares
+    nx, ny = outline_in_squares(target)
     scale = TEXELS / (1000 * target.square_m)
-    board = np.full(((ny + 2) * TEXELS, (nx + 2) * TEXELS), 225, np.uint8)
+    board = np.full((round((ny + 2) * TEXELS), round((nx + 2) * TEXELS)), 225, np.uint8)
     for each in board_rectangles(target):
         x0, y0 = (round(TEXELS + scale * v) for v in (each.x, each.y))
         x1, y1 = (round(TEXELS + scale * v) for v in (each.x + each.width, each.y + each.height))
         board[y0:y1, x0:x1] = 30 if each.dark != target.inverted else 225
     return board
-
-
-def origin_in_squares(target: Target) -> Float[np.ndarray, " 2"]:
-    """Where the origin of the board's frame is, from the outer corner of the first square."""
-    if target.kind == "chessboard":
-        return np.ones(2)
-    inset = 0.5 * (1 - (target.marker_m or 0) / target.square_m)
-    return np.full(2, inset if target.kind == "marker_grid" else 0.0)
 
 
 def seen_from(
@@ -60,7 +54,7 @@ def seen_from(
         mirrored: whether its back is seen.
     """
     middle = np.eye(3)
-    middle[:2, 2] = -0.5 * np.array(target.squares) + origin_in_squares(target)
+    middle[:2, 2] = np.array(origin_in_squares(target)) - 0.5 * np.array(outline_in_squares(target))
     c, s = np.cos(turn_rad), np.sin(turn_rad)
     view = np.diag([square_px, square_px, 1.0]) @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     if mirrored:
@@ -98,7 +92,7 @@ def picture(
     inverse = np.linalg.inv(H)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
     u, v, w = np.moveaxis(grid @ inverse[:, :2].T + inverse[:, 2], -1, 0)
-    shift = (1 + origin_in_squares(target)) * TEXELS
+    shift = (1 + np.array(origin_in_squares(target))) * TEXELS
     column = np.floor(u / w * TEXELS + shift[0]).astype(int)
     row = np.floor(v / w * TEXELS + shift[1]).astype(int)
     inside = (column >= 0) & (row >= 0) & (column < board.shape[1]) & (row < board.shape[0])

@@ -63,6 +63,8 @@ def sightings_of(
     rig_at: Callable[[float], Rig] | None = None,
     size_factor: float = 1.0,
     step: int = 2,
+    target: Target = BOARD,
+    printed: Target | None = None,
 ) -> Sightings:
     """What a rig, its time offsets included, sees of the board.
 
@@ -75,12 +77,14 @@ def sightings_of(
         rig_at: the rig as it is at a time, for cameras that move.
         size_factor: how much larger the print is than described.
         step: every how many frames are searched.
+        target: the board as described.
+        printed: the board as it is; None: as described.
     """
     at = poses or board_pose_at(seed, seconds)
     rng = np.random.default_rng([seed, 2])
     cameras: list[CameraSightings] = []
     frame = np.arange(0, int(seconds * FPS), step)
-    points = BOARD.points_m * size_factor
+    points = (printed or target).points_m * size_factor
     for c, camera in enumerate(rig):
         clock = frame / FPS
         board = at(clock - camera.time_offset_s)
@@ -120,7 +124,7 @@ def sightings_of(
                 FPS,
             )
         )
-    return Sightings(BOARD, tuple(cameras))
+    return Sightings(target, tuple(cameras))
 
 
 def with_camera(sightings: Sightings, camera: int, **changes: object) -> Sightings:

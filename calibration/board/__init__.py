@@ -9,7 +9,6 @@ from calibration.board.freedom import (
     lens_freedoms,
 )
 from calibration.board.gauge import center_jacobian, center_sigma_m, change_gauge
-from calibration.board.problem import LensFreedom
 from calibration.board.rig_from_board import (
     SharedViews,
     calibrate_rig_from_board,
@@ -19,6 +18,7 @@ from calibration.board.triangulation_report import (
     TriangulationReport,
     triangulation_report,
 )
+from calibration.board.unknowns import LensFreedom
 
 __all__ = [
     "Freedom",

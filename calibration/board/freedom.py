@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from calibration.board.problem import LensFreedom
+from calibration.board.unknowns import LensFreedom
 from calibration.lens_jacobian import lens_parameters
 from mocap.arrays import Float
 from mocap.errors import CalibrationError, valid_choices

@@ -16,7 +16,8 @@ from calibration.board.path import (
     seen_knots,
     spline_layout,
 )
-from calibration.board.problem import BoardProblem, BoardState, LensFreedom, PathPrior
+from calibration.board.problem import BoardProblem
+from calibration.board.unknowns import BoardState, LensFreedom, PathPrior
 from calibration.board.views import MIN_POINTS, ViewTable
 from calibration.least_squares import (
     Adjustment,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.checks.scale import edge_lengths
 from calibration.checks.tracks import (
     PointTracks,
     Triangulation,
@@ -82,11 +83,9 @@ def triangulation_report(
             "offsets of the rig, or film the board where cameras see it together"
         )
     target = sightings.target
-    ends = seen.points[:, target.edges]
-    length = np.linalg.norm(ends[:, :, 1] - ends[:, :, 0], axis=-1)
     a, b = np.triu_indices(len(target.points_m), 1)
     error = np.linalg.norm(seen.points[:, a] - seen.points[:, b], axis=-1)
     error = error - np.linalg.norm(target.points_m[a] - target.points_m[b], axis=-1)
     error = error[np.isfinite(error)]
     rmse_m = float(np.sqrt(np.mean(error**2))) if len(error) else float("nan")
-    return TriangulationReport(tracks, seen, length[np.isfinite(length)], rmse_m)
+    return TriangulationReport(tracks, seen, edge_lengths(target, seen).length_m, rmse_m)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ import numpy as np
 from calibration.checks.board_pose import board_pose, reprojection_px
 from calibration.checks.evidence import Evidence
 from calibration.checks.finding import Finding, listed
+from calibration.checks.tracks import tracks_of_sightings
+from calibration.sightings import Sightings
 from mocap.arrays import Float
-from mocap.model import Intrinsics, Target
+from mocap.model import Camera, Intrinsics, Rig, Target
 
 FRAMES = 12
 MIN_FRAMES = 4
@@ -111,50 +114,72 @@ def check_layout(evidence: Evidence) -> list[Finding]:
     if evidence.sightings is None:
         return []
     found = _all_mirrored(evidence)
-    target, rig, tracks = evidence.sightings.target, evidence.rig, evidence.tracks
     bad = BAD_PX * evidence.scale_px
     # Whoever agrees to a pixel with everybody has no such problem; the search is not free.
     if evidence.seen.rmse_px() < 0.3 * bad:
         return found
-    usable = [m for m in MISTAKES if m.key == "mirrored_image" or target.kind != "marker_grid"]
+    lenses = [camera.intrinsics for camera in evidence.rig]
+    target, tracks = evidence.sightings.target, evidence.tracks
+    return found + layout_mistakes(target, evidence.rig.names, lenses, tracks.pixels, bad)
+
+
+def layout_mistakes(
+    target: Target,
+    names: Sequence[str],
+    lenses: Sequence[Intrinsics],
+    pixels: Float[np.ndarray, "cameras instants points 2"],
+    bad_px: float,
+) -> list[Finding]:
+    """What makes pairs of cameras agree that do not; needs no poses of cameras.
+
+    Args:
+        target: the board.
+        names: of the cameras.
+        lenses: of the cameras.
+        pixels: of the board's points at common instants; NaN where not seen.
+        bad_px: pairs that agree worse have something wrong.
+    """
+    usable = [m for m in MISTAKES if m.key == "mirrored_image" or not target.is_marker_grid]
+    seen = np.asarray(np.isfinite(pixels).all(axis=-1))
     agree: dict[tuple[int, int], float] = {}
     explained: dict[tuple[int, int], dict[str, float]] = {}
-    for a, b in itertools.combinations(range(len(rig)), 2):
-        common = (tracks.seen[a] & tracks.seen[b]).sum(axis=1)
+    for a, b in itertools.combinations(range(len(names)), 2):
+        common = (seen[a] & seen[b]).sum(axis=1)
         rows = np.flatnonzero(common >= 6)
         if len(rows) < MIN_FRAMES:
             continue
         rows = rows[np.linspace(0, len(rows) - 1, min(FRAMES, len(rows))).round().astype(int)]
-        lenses = (rig.cameras[a].intrinsics, rig.cameras[b].intrinsics)
-        pixels = (tracks.pixels[a, rows], tracks.pixels[b, rows])
-        agree[a, b] = pair_error_px(target, lenses, pixels)
-        if agree[a, b] > bad:
+        both = (lenses[a], lenses[b])
+        shown = (pixels[a, rows], pixels[b, rows])
+        agree[a, b] = pair_error_px(target, both, shown)
+        if agree[a, b] > bad_px:
             explained[a, b] = {
                 m.key: pair_error_px(
-                    target, lenses, (pixels[0], changed(m.key, target, lenses[1], pixels[1]))
+                    target, both, (shown[0], changed(m.key, target, lenses[b], shown[1]))
                 )
                 for m in usable
             }
+    found: list[Finding] = []
     for mistake in usable:
         turned = {
             pair
             for pair, errors in explained.items()
             if errors[mistake.key] == min(errors.values())
-            and errors[mistake.key] < min(agree[pair] / GAIN, bad)
+            and errors[mistake.key] < min(agree[pair] / GAIN, bad_px)
         }
-        straight = {pair for pair, error in agree.items() if error <= bad}
+        straight = {pair for pair, error in agree.items() if error <= bad_px}
         if not turned:
             continue
-        wrong, certain = _minority(len(rig), turned, straight)
-        names = tuple(rig.names[c] for c in wrong)
+        wrong, certain = _minority(len(names), turned, straight)
+        blamed = tuple(names[c] for c in wrong)
         worst = max(agree[pair] for pair in turned)
         left = max(explained[pair][mistake.key] for pair in turned)
-        who = listed(names) if certain else " or ".join(names)
+        who = listed(blamed) if certain else " or ".join(blamed)
         found.append(
             Finding(
                 "fail",
                 mistake.key,
-                names,
+                blamed,
                 f"{who} {mistake.words}: the cameras contradict each other by {worst:.0f} px, with "
                 f"this undone by {left:.1f} px",
                 mistake.remedy,
@@ -162,6 +187,31 @@ def check_layout(evidence: Evidence) -> list[Finding]:
             )
         )
     return found
+
+
+def layout_explanation(
+    sightings: Sightings, lenses: Mapping[str, Intrinsics], offsets_s: Mapping[str, float]
+) -> str | None:
+    """Why cameras agree on no pose at all, where a mirrored or turned board is the cause: one
+    camera alone against the others is then left without any pose, and without a verdict.
+
+    Args:
+        sightings: of the board.
+        lenses: by name.
+        offsets_s: time offsets as far as they are known, by name.
+    """
+    cameras = tuple(
+        Camera(name, lenses[name], np.eye(4), offsets_s.get(name, 0.0))
+        for name in sightings.names
+        if name in lenses
+    )
+    if len(cameras) < 2:
+        return None
+    tracks = tracks_of_sightings(Rig(cameras), sightings)
+    known = [camera.intrinsics for camera in cameras]
+    bad_px = BAD_PX * max(float(np.median([lens.focal_px for lens in known])) / 1000, 0.5)
+    found = layout_mistakes(sightings.target, tracks.names, known, tracks.pixels, bad_px)
+    return "; ".join(f"{each.seen}. {each.remedy}" for each in found) or None
 
 
 def _all_mirrored(evidence: Evidence) -> list[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.checks.bump import find_bump, is_bump
+from calibration.checks.bump import bump_of
 from calibration.checks.evidence import Evidence
 from calibration.checks.finding import Finding
 from calibration.checks.linear import (
@@ -204,8 +204,7 @@ def _changed(evidence: Evidence) -> list[Finding]:
     found, effect = changes[top]
     if found.gain < SIGNIFICANT_GAIN or effect < CHANGE_WARN * evidence.scale_px:
         return []
-    bump = find_bump(model)
-    if is_bump(evidence, bump):
+    if bump_of(evidence) is not None:
         return []
     # Another camera's lens that explains nearly as much cannot be told apart.
     suspects = [c for c in range(len(names)) if changes[c][0].gain > 0.8 * found.gain]

@@ -308,7 +308,7 @@ def with_move(model: ChangeModel, camera: int, after: np.ndarray) -> ChangeModel
 
 
 def moved_rig(rig: Rig, change: Float[np.ndarray, " unknowns"]) -> Rig:
-    """The rig after changes of poses and time offsets (focal lengths stay)."""
+    """The rig after changes of poses, time offsets and focal lengths; distortion stays."""
     cameras: list[Camera] = []
     for c, camera in enumerate(rig):
         own = change[c * PER_CAMERA : (c + 1) * PER_CAMERA]
@@ -318,7 +318,12 @@ def moved_rig(rig: Rig, change: Float[np.ndarray, " unknowns"]) -> Rig:
         pose[:3, :3] = u @ vt
         pose[:3, 3] = -pose[:3, :3] @ (camera.center_world + own[3:6])
         offset = camera.time_offset_s + float(own[OFFSET])
-        cameras.append(replace(camera, T_cam_world=pose, time_offset_s=offset))
+        lens = camera.intrinsics
+        if own[FOCAL]:
+            matrix = lens.matrix.copy()
+            matrix[:2, :2] *= np.exp(own[FOCAL])
+            lens = replace(lens, matrix=matrix)
+        cameras.append(replace(camera, T_cam_world=pose, time_offset_s=offset, intrinsics=lens))
     return replace(rig, cameras=tuple(cameras))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.checks.linear import (
+    FOCAL,
     OFFSET,
     PER_CAMERA,
     ChangeModel,
@@ -57,6 +58,8 @@ def resynchronised(
     model: ChangeModel,
     sightings: Sightings | None,
     drift_ppm: Float[np.ndarray, " cameras"] | None = None,
+    *,
+    focal_lengths: bool = False,
 ) -> Resync:
     """Estimates the offsets; without sightings (which can be brought to other instants) to first
     order only.
@@ -68,6 +71,7 @@ def resynchronised(
         model: `change_model` of the three.
         sightings: that the tracks come from.
         drift_ppm: of each camera's clock.
+        focal_lengths: whether they change as well; the rig has other lenses then.
     """
     n = len(rig)
     speed = np.full(n, np.nan)
@@ -84,6 +88,8 @@ def resynchronised(
     free = [c for c in range(n) if timed[c] and c != reference]
     chosen = np.concatenate([columns(c, OFFSET) for c in free])
     unknowns = np.concatenate([chosen, pose_columns(n)])
+    if focal_lengths:
+        unknowns = np.concatenate([unknowns, *(columns(c, FOCAL) for c in range(n))])
     offset, sigma = none.copy(), none.copy()
     offset[free], offset[reference], sigma[reference] = 0.0, 0.0, 0.0
     sigma_px = model.sigma_px

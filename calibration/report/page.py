@@ -114,16 +114,19 @@ def report_html(report: ReportInput) -> str:
 def _sections(evidence: Evidence) -> list[tuple[str, str, Callable[[Evidence], Figure]]]:
     board = evidence.sightings is not None
     what = "target" if board else "people"
+    ground, line = "the floor", "the floor, z = 0"
+    if not evidence.floor_set:
+        ground, line = "a level plane", "z = 0, which is not the floor: none was set"
     sections = [
         (
             "The rig in perspective",
-            f"Cameras with their image planes (the roof is the upper edge), the floor in steps of "
-            f"1 m (0.5 m in small rooms), grey: where the {what} went. Metres.",
+            f"Cameras with their image planes (the roof is the upper edge), {ground} in "
+            f"steps of 1 m (0.5 m in small rooms), grey: where the {what} went. Metres.",
             perspective_picture,
         ),
         (
             "The rig from above and from the side",
-            "The arrows at the origin are x (red), y (green) and z (blue).",
+            f"The arrows at the origin are x (red), y (green) and z (blue). Grey line: {line}.",
             plan_picture,
         ),
         (

@@ -48,9 +48,9 @@ def plan_picture(evidence: Evidence) -> Figure:
         if len(places):
             axes.plot(places[:, a], places[:, b], ".", ms=1, color=GREY, alpha=0.35)
         if b == 2:
-            axes.axhline(0, color=GREY, lw=1)
-            axes.text(0.99, 0.01, "floor: z = 0", transform=axes.get_yaxis_transform(),
-                      ha="right", va="bottom", fontsize=7, color=GREY)  # fmt: skip
+            known = evidence.floor_set
+            axes.axhline(0, color=GREY, lw=1, ls="-" if known else "--")
+            title += " (line: the floor)" if known else " (dashed: z = 0)"
         for c, camera in enumerate(evidence.rig):
             corners = frustum(camera, 0.16 * size)
             for k in range(4):
@@ -82,7 +82,7 @@ def plan_picture(evidence: Evidence) -> Figure:
 
 
 def perspective_picture(evidence: Evidence) -> Figure:
-    """The rig in perspective: cameras, image planes, the target's path, the floor."""
+    """The rig in perspective: cameras, image planes, the target's path, the floor if known."""
     figure = new_figure(7.4, 5.4)
     # What Matplotlib says of the types of its 3D axes is not what they take.
     axes: Any = figure.add_subplot(projection="3d")
@@ -92,7 +92,8 @@ def perspective_picture(evidence: Evidence) -> Figure:
     everything = np.vstack([centers, places, np.zeros((1, 3))])
     low, high = everything.min(axis=0), everything.max(axis=0)
     middle = (low + high) / 2
-    _floor(axes, low, high)
+    ground = 0.0 if evidence.floor_set else float(np.vstack([centers, places])[:, 2].min())
+    _ground(axes, low, high, ground)
     if len(places):
         axes.plot(*places.T, ".", ms=1.2, color=GREY, alpha=0.4)
     for c, camera in enumerate(evidence.rig):
@@ -102,7 +103,9 @@ def perspective_picture(evidence: Evidence) -> Figure:
             axes.plot(*corners[[0, 1 + k]].T, lw=0.7, color=colour)
         axes.plot(*corners[[1, 2, 3, 4, 1]].T, lw=1.1, color=colour)
         axes.plot(*corners[[1, 5, 2]].T, lw=1.1, color=colour)
-        axes.plot(*np.vstack([corners[0], [*corners[0, :2], 0.0]]).T, lw=0.5, ls=":", color=colour)
+        axes.plot(
+            *np.vstack([corners[0], [*corners[0, :2], ground]]).T, lw=0.5, ls=":", color=colour
+        )
         axes.text(*corners[0], f"  {camera.name}", fontsize=8, color=colour)
     for axis, colour in enumerate(("#c0392b", "#27ae60", "#2471a3")):
         tip = np.zeros(3)
@@ -239,11 +242,11 @@ def _extent(evidence: Evidence, places: np.ndarray) -> float:
     return max(float(np.ptp(np.vstack([centers, places, np.zeros((1, 3))]), axis=0).max()), 0.1)
 
 
-def _floor(axes: Any, low: np.ndarray, high: np.ndarray) -> None:
+def _ground(axes: Any, low: np.ndarray, high: np.ndarray, z: float) -> None:
     step = 1.0 if float((high - low)[:2].max()) > 2 else 0.5
     x = np.arange(np.floor(low[0] / step), np.ceil(high[0] / step) + 1) * step
     y = np.arange(np.floor(low[1] / step), np.ceil(high[1] / step) + 1) * step
     for value in x:
-        axes.plot([value, value], [y[0], y[-1]], [0, 0], lw=0.5, color="#93a3aa")
+        axes.plot([value, value], [y[0], y[-1]], [z, z], lw=0.5, color="#93a3aa")
     for value in y:
-        axes.plot([x[0], x[-1]], [value, value], [0, 0], lw=0.5, color="#93a3aa")
+        axes.plot([x[0], x[-1]], [value, value], [z, z], lw=0.5, color="#93a3aa")

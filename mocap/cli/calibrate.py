@@ -54,7 +54,7 @@ class Calibrate:
     """
 
     target: Annotated[Path, required("TARGET.toml")]
-    """The board: our TOML, or that of Caliscope, aniposelib or Pose2Sim."""
+    """The board: our TOML, or the file of Caliscope, aniposelib, Pose2Sim or Kalibr (YAML)."""
     out: Annotated[Path, required("RIG.toml")]
     """The rig file to write."""
     videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()

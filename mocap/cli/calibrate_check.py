@@ -55,6 +55,8 @@ class CalibrateCheck:
     """Frame rate of --observations, which do not state one. Default: 30."""
     detector: Annotated[str, option("NAME")] = DEFAULT_DETECTOR
     """Finds the people in videos. Default: mediapipe-multi."""
+    two_sided: bool = False
+    """The board has a print on either side; how they lie on each other is solved for."""
     cameras: Annotated[tuple[str, ...], option("NAME [NAME ...]")] = ()
     """Check only these cameras of the rig."""
     json: Annotated[Path | None, option("CHECK.json")] = None
@@ -70,6 +72,8 @@ class CalibrateCheck:
             raise InputError("--target is for videos or images of a board; leave it out for people")
         if self.images is not None and (self.target is None or self.videos):
             raise InputError("--images needs --target, and no --videos")
+        if self.two_sided and self.target is None:
+            raise InputError("--two-sided is for a board; give --target, or leave it out")
         check = self._board(self.target) if self.target is not None else self._people()
         _print(check)
         if self.json is not None:
@@ -92,7 +96,7 @@ class CalibrateCheck:
             for camera in rig:
                 rig = rig.replaced(replace(camera, time_offset_s=0.0))
         with errors.status("checking"):
-            return check_rig(rig, sightings)
+            return check_rig(rig, sightings, two_sided=self.two_sided)
 
     def _people(self) -> RigCheck:
         from calibration.with_people import check_with_people
@@ -142,6 +146,8 @@ def _print(check: RigCheck) -> None:
     say(
         f"{check.points} points triangulated, {check.rmse_px:.2f} px from their pixels (RMS of all)"
     )
+    for note in check.notes:
+        say(f"- {note}")
     print_verdict(check.verdict)
 
 
@@ -150,6 +156,7 @@ def _figures(check: RigCheck) -> dict[str, object]:
 
     content = verdict_to_json(check.verdict)
     content["rmse_px"], content["points"] = check.rmse_px, check.points
+    content["notes"] = list(check.notes)
     content["cameras"] = [
         {
             key: None if isinstance(value, float) and not math.isfinite(value) else value

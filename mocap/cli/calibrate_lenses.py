@@ -35,7 +35,7 @@ class CalibrateLenses:
     """
 
     target: Annotated[Path, required("TARGET.toml")]
-    """The board: our TOML, or that of Caliscope, aniposelib or Pose2Sim."""
+    """The board: our TOML, or the file of Caliscope, aniposelib, Pose2Sim or Kalibr (YAML)."""
     out: Annotated[Path, required("LENSES.toml")]
     """The file to write; `--intrinsics` reads it."""
     videos: Annotated[tuple[Path, ...], option("PATH [PATH ...]")] = ()

@@ -12,7 +12,7 @@ import numpy as np
 from mocap.arrays import Float, Int
 from mocap.errors import TargetError
 
-TargetKind = Literal["charuco", "chessboard", "marker_grid"]
+TargetKind = Literal["charuco", "chessboard", "marker_grid", "aprilgrid"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,14 @@ class Target:
     columns, z into the board. A point keeps its number and its place when the board is seen from
     its back.
 
+    An AprilGrid is numbered as Kalibr does (`GridCalibrationTargetAprilgrid`): the first marker is
+    at the bottom left, the others follow to the right and then upwards, and so do the points, which
+    count through each row of corners. The origin is the first point, the bottom left corner of the
+    first marker. As y points down here and up there, a point (x, y, 0) is Kalibr's (x, -y, 0).
+
     Attributes:
-        kind: "charuco"; "chessboard"; "marker_grid" of ArUco or AprilTag markers.
+        kind: "charuco"; "chessboard"; "marker_grid" of ArUco or AprilTag markers; "aprilgrid" of
+            Kalibr: AprilTags with a border of two cells, and dark squares between their corners.
         squares: number of squares in x and y; of markers in x and y for a grid.
         square_m: side of a square; for a grid, distance between the same corners of neighbouring
             markers.
@@ -52,7 +58,7 @@ class Target:
                 f"kind of the target is {self.kind!r}, expected one of "
                 f"{', '.join(get_args(TargetKind))}"
             )
-        least = {"charuco": 2, "chessboard": 3, "marker_grid": 1}[self.kind]
+        least = {"charuco": 2, "chessboard": 3, "marker_grid": 1, "aprilgrid": 1}[self.kind]
         if min(self.squares) < least or max(self.squares) > 100:
             raise TargetError(
                 f"the target has {self.squares[0]}x{self.squares[1]} squares, expected {least} to "
@@ -76,24 +82,33 @@ class Target:
             )
 
     @property
+    def is_marker_grid(self) -> bool:
+        """Whether the points are the corners of markers in rows and columns."""
+        return self.kind in ("marker_grid", "aprilgrid")
+
+    @property
     def shape(self) -> tuple[int, int]:
-        """Number of points in x and y, where the points are a grid (all but "marker_grid")."""
+        """Number of points in x and y, where they are those between squares."""
         return (self.squares[0] - 1, self.squares[1] - 1)
 
     @cached_property
     def points_m(self) -> Float[np.ndarray, "points 3"]:
         """All points, in the order of their numbers: rows of y, x running first.
 
-        A marker of a grid has four, clockwise from its top left as one looks at the print.
+        A marker of a "marker_grid" has four, clockwise from its top left as one looks at the print.
         """
-        nx, ny = self.squares if self.kind == "marker_grid" else self.shape
+        nx, ny = self.squares if self.is_marker_grid else self.shape
         column, row = np.meshgrid(np.arange(nx), np.arange(ny))
         places = np.stack([column.ravel(), row.ravel()], axis=-1) * self.square_m
         if self.kind == "charuco":
             places = places + self.square_m
+        side = self.marker_m or 0.0
         if self.kind == "marker_grid":
-            corners = (self.marker_m or 0.0) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+            corners = side * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
             places = (places[:, None] + corners).reshape(-1, 2)
+        if self.kind == "aprilgrid":
+            x, y = ((np.arange(n)[:, None] * self.square_m + [0.0, side]).ravel() for n in (nx, ny))
+            places = np.stack(np.meshgrid(x, 0.0 - y), axis=-1).reshape(-1, 2)
         points = np.column_stack([places, np.zeros(len(places))])
         points.setflags(write=False)
         return points
@@ -106,16 +121,17 @@ class Target:
             first = 4 * np.arange(self.squares[0] * self.squares[1])
             pairs = [np.stack([first + a, first + (a + 1) % 4], axis=-1) for a in range(4)]
             return np.concatenate(pairs)
-        nx, ny = self.shape
+        # Every second step along an AprilGrid crosses a gap.
+        step = 2 if self.kind == "aprilgrid" else 1
+        nx, ny = (2 * n for n in self.squares) if step == 2 else self.shape
         number = np.arange(nx * ny).reshape(ny, nx)
-        along = np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], axis=-1)
-        across = np.stack([number[:-1].ravel(), number[1:].ravel()], axis=-1)
-        return np.concatenate([along, across])
+        ends = [(number[:, :-1:step], number[:, 1::step]), (number[:-1:step], number[1::step])]
+        return np.concatenate([np.stack([a.ravel(), b.ravel()], axis=-1) for a, b in ends])
 
     @property
     def edge_m(self) -> float:
         """True length of every edge."""
-        return self.square_m if self.kind != "marker_grid" else float(self.marker_m or 0.0)
+        return float(self.marker_m or 0.0) if self.is_marker_grid else self.square_m
 
     def describe(self) -> str:
         """The target in a few words, for messages and reports."""

@@ -19,9 +19,11 @@ from mocap.model.target import TargetKind
 from mocap.storage.target_formats import (
     is_aniposelib,
     is_caliscope,
+    is_kalibr,
     is_pose2sim,
     target_from_aniposelib,
     target_from_caliscope,
+    target_from_kalibr,
     target_from_pose2sim,
 )
 from mocap.storage.target_values import flag_of, integer_of, length_of, pair_of, text_of
@@ -38,10 +40,11 @@ KEYS = (
     "first_marker",
 )
 """Keys of our file."""
+YAML_SUFFIXES = (".yaml", ".yml")
 
 
 def load_target(path: Path) -> Target:
-    """Reads the description of a target: ours, or that of Caliscope, aniposelib or Pose2Sim.
+    """Reads a target's description: ours, or that of Caliscope, aniposelib, Pose2Sim or Kalibr.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -52,6 +55,8 @@ def load_target(path: Path) -> Target:
         text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         raise TargetError(f"{path} is no text file; name the TOML file of the target") from error
+    if path.suffix.lower() in YAML_SUFFIXES:
+        return target_from_yaml(text, str(path))
     return target_from_toml(text, str(path))
 
 
@@ -77,6 +82,34 @@ def target_from_toml(text: str, source: str) -> Target:
         if is_pose2sim(document):
             return target_from_pose2sim(document)
         return _own_target(document)
+    except TargetError as error:
+        raise TargetError(f"{source}: {error}") from error
+
+
+def target_from_yaml(text: str, source: str) -> Target:
+    """Reads a target from the text of a YAML file of Kalibr.
+
+    Args:
+        text: content of the file.
+        source: how the file is called in errors.
+
+    Raises:
+        TargetError: it does not describe a target.
+    """
+    import yaml
+
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise TargetError(f"{source} is not valid YAML: {where}; correct that place") from error
+    if not isinstance(document, dict) or not is_kalibr(cast(dict[str, Any], document)):
+        raise TargetError(
+            f"{source} describes no target of Kalibr; expected target_type, tagCols, tagRows, "
+            f"tagSize and tagSpacing, or a TOML file"
+        )
+    try:
+        return target_from_kalibr(cast(dict[str, Any], document))
     except TargetError as error:
         raise TargetError(f"{source}: {error}") from error
 

@@ -1,8 +1,9 @@
-"""Targets as other tools describe them: Caliscope, aniposelib, Pose2Sim.
+"""Targets as other tools describe them: Caliscope, aniposelib, Pose2Sim, Kalibr.
 
 Caliscope's `charuco.toml` has the size of the paper; without `square_size_override_cm`, which is
 measured on the print, its squares are the largest that fit on it. The files of aniposelib and
 Pose2Sim have lengths without a unit, usually millimetres: what cannot be told apart is refused.
+Kalibr has metres, but its `tagSpacing` is the gap between two tags as a share of a tag.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ from typing import Any
 
 from mocap.errors import TargetError
 from mocap.model import Target
-from mocap.storage.target_values import flag_of, number_of, pair_of, text_of, value_of
+from mocap.storage.target_values import (
+    flag_of,
+    integer_of,
+    length_of,
+    number_of,
+    pair_of,
+    text_of,
+    value_of,
+)
 
 METRES_PER_UNIT = {"inch": 0.0254, "cm": 0.01, "mm": 0.001, "m": 1.0}
 CALISCOPE_OVERRIDES = ("square_size_override_cm", "square_size_overide_cm")
 """Earlier versions of Caliscope misspell it."""
 DIGITS = 9
 """Lengths are rounded to nanometres, so that 5.4 cm is 0.054 m."""
+APRILGRID_DICTIONARY = "DICT_APRILTAG_36h11"
+"""The tags that Kalibr looks for."""
+KALIBR_TARGETS = ("aprilgrid", "checkerboard", "circlegrid")
 POSE2SIM_SECTIONS = ("intrinsics", "extrinsics")
 
 
@@ -132,6 +144,48 @@ def target_from_pose2sim(document: Mapping[str, Any]) -> Target:
         )
     # Pose2Sim counts rows first.
     return Target("chessboard", (corners[1] + 1, corners[0] + 1), square_mm / 1000)
+
+
+def is_kalibr(document: Mapping[str, Any]) -> bool:
+    """Whether this is the description of a target of Kalibr."""
+    return "target_type" in document
+
+
+def target_from_kalibr(document: Mapping[str, Any]) -> Target:
+    """The target of a YAML file of Kalibr (`aslam_offline_calibration`, ConfigReader).
+
+    Raises:
+        TargetError: a key is missing or odd, or the kind of target has no counterpart.
+    """
+    kind = text_of(document, "target_type")
+    if kind == "aprilgrid":
+        size = integer_of(document, "tagCols"), integer_of(document, "tagRows")
+        side = length_of(document, "tagSize")
+        spacing = number_of(document, "tagSpacing")
+        if spacing > 1:
+            raise TargetError(
+                f"tagSpacing is {spacing:g}, expected the gap between two tags as a share of "
+                f"tagSize, 0 to 1; correct it"
+            )
+        square = round(side * (1 + spacing), DIGITS)
+        return Target("aprilgrid", size, square, side, APRILGRID_DICTIONARY)
+    if kind == "checkerboard":
+        # Inner corners are counted there.
+        corners = integer_of(document, "targetCols"), integer_of(document, "targetRows")
+        across = length_of(document, "colSpacingMeters")
+        if abs(across - length_of(document, "rowSpacingMeters")) > 1e-6 * across:
+            raise TargetError(
+                "rowSpacingMeters and colSpacingMeters differ; only boards with squares can be used"
+            )
+        return Target("chessboard", (corners[0] + 1, corners[1] + 1), across)
+    if kind not in KALIBR_TARGETS:
+        raise TargetError(
+            f"target_type is {kind!r}, expected one of {', '.join(KALIBR_TARGETS[:2])}; correct it"
+        )
+    raise TargetError(
+        f"target_type is {kind!r}, which cannot be used; print an AprilGrid, a ChArUco board or a "
+        f"chessboard (mocap board)"
+    )
 
 
 def _calibration(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,6 +31,8 @@ BOARDS = [
     Target("chessboard", (10, 7), 0.024),
     Target("marker_grid", (4, 3), 0.055, 0.04, "DICT_APRILTAG_36h11"),
     Target("marker_grid", (3, 4), 0.055, 0.04, "DICT_4X4_50", inverted=True, first_marker=5),
+    Target("aprilgrid", (4, 5), 0.039, 0.03, "DICT_APRILTAG_36h11"),
+    Target("aprilgrid", (6, 4), 0.039, 0.029, "DICT_APRILTAG_25h9", inverted=True),
 ]
 DOTS_PER_MM = 5
 
@@ -121,6 +123,10 @@ def test_the_measures_are_printed_on_it():
     assert "9 x 6 inner corners" in BoardSheet(BOARDS[4], A4).title
     assert "spacing 55 mm" in BoardSheet(BOARDS[5], A4).title
     assert "legacy" in BoardSheet(BOARDS[2], A4).title
+    assert (
+        "AprilGrid 4 x 5 tags, spacing 0.3 of a tag, marker 30 mm"
+        in BoardSheet(BOARDS[7], A4).title
+    )
 
 
 def test_texts_stay_on_the_page():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from board_scene import board_scene
 from synthetic_scene import project_rig, ring_rig, standing_person
 from verdict_scene import sightings_of, turned
 
@@ -91,6 +92,44 @@ def _people(rig: Rig, seed: int = 0, frames: int = 60, noise_px: float = 3.0):
     pixels = pixels + rng.normal(0, noise_px, pixels.shape)
     pixels[rng.random(pixels.shape[:3]) < 0.02] += 60
     return tracks_of_people(rig, np.arange(frames) / 15, pixels, np.full(pixels.shape[:3], 0.9))
+
+
+BACK_M = (0.004, -0.003, 0.006)
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    return board_scene(4, seed=11, duration_s=6.0, back_m=BACK_M)
+
+
+def test_a_shifted_back_print_is_named_or_solved_for_and_no_camera_is_blamed(shifted):
+    check = check_rig(shifted.rig, shifted.sightings)
+    finding = _only(check, "back_print")
+    assert "--two-sided" in finding.remedy
+    assert finding.figures["apart_mm"] == pytest.approx(1000 * np.linalg.norm(BACK_M), rel=0.1)
+    assert not [f for f in check.verdict.findings if f.check in ("moved", "lens_changed")]
+    solved = check_rig(shifted.rig, shifted.sightings, two_sided=True)
+    assert solved.verdict.grade == "pass", solved.verdict.text()
+    assert solved.rmse_px < 0.4 * check.rmse_px
+    assert "shifted against that on the front by 7." in solved.notes[0]
+    assert all(c.moved_m < 0.002 for c in solved.cameras)
+
+
+def test_a_moved_camera_is_named_beside_a_shifted_back_print(shifted):
+    camera = shifted.rig.cameras[2]
+    old = shifted.rig.replaced(turned(camera, 1.0, 0.03))
+    for two_sided in (False, True):
+        check = check_rig(old, shifted.sightings, two_sided=two_sided)
+        finding = _only(check, "moved")
+        assert finding.cameras == (camera.name,)
+        assert finding.figures["moved_mm"] == pytest.approx(30, abs=4)
+
+
+def test_two_sided_means_nothing_where_nobody_is_behind():
+    scene = board_scene(2, seed=11, duration_s=8.0, two_sided=False)
+    check = check_rig(scene.rig, scene.sightings, two_sided=True)
+    assert check.verdict.grade == "pass"
+    assert "nobody saw the back" in check.notes[0]
 
 
 def test_people_serve_as_well():

@@ -8,12 +8,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from board_pictures import CHARUCO, CHESSBOARD, GRID, picture, points_under, seen_from
+from board_pictures import (
+    APRILGRID,
+    CHARUCO,
+    CHESSBOARD,
+    GRID,
+    picture,
+    points_under,
+    seen_from,
+)
 
 from calibration.absence import explain_absence
 from calibration.board_layout import check_markers, dictionary_names
-from calibration.board_points import BoardDetector, local_axes
+from calibration.board_points import BoardDetector
 from calibration.detection import TargetFinder, find_target, gray_image, print_notes
+from calibration.plane_map import local_axes
 from mocap.errors import TargetError
 from mocap.model import Target
 from mocap.storage.target_file import load_target
@@ -26,7 +35,7 @@ def rms_px(found, target, H):
     return float(np.sqrt(np.nanmean(np.sum(error**2, axis=1))))
 
 
-@pytest.mark.parametrize("target", [CHARUCO, CHESSBOARD, GRID], ids=lambda t: t.kind)
+@pytest.mark.parametrize("target", [CHARUCO, CHESSBOARD, GRID, APRILGRID], ids=lambda t: t.kind)
 @pytest.mark.parametrize("turn_rad", [0.0, 1.9, 3.1])
 def test_all_points_within_hundredths_of_a_pixel(target, turn_rad):
     H = seen_from(target, **{**TILTED, "turn_rad": turn_rad, "square_px": 52})
@@ -52,8 +61,10 @@ def test_all_points_within_hundredths_of_a_pixel(target, turn_rad):
         replace(CHARUCO, legacy_pattern=True),
         replace(CHARUCO, inverted=True, legacy_pattern=True),
         replace(GRID, inverted=True),
+        APRILGRID,
+        replace(APRILGRID, inverted=True),
     ],
-    ids=["negative", "old layout", "both", "negative grid"],
+    ids=["negative", "old layout", "both", "negative grid", "april grid", "negative april grid"],
 )
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_prints_and_sides_are_found_out(printed, mirrored):
@@ -102,7 +113,7 @@ def test_nothing_is_found_where_nothing_is():
         np.full((480, 640), 128, np.uint8),
         rng.integers(0, 255, (480, 640)).astype(np.uint8),
     ):
-        for target in (CHARUCO, CHESSBOARD, GRID):
+        for target in (CHARUCO, CHESSBOARD, GRID, APRILGRID):
             assert find_target(image, target) is None
 
 
@@ -175,7 +186,14 @@ def test_axes_follow_a_lens_that_bends_the_board():
         (replace(CHARUCO, dictionary="DICT_5X5_100"), CHARUCO, 'dictionary = "DICT_4X4_50"'),
         (CHARUCO, replace(CHARUCO, dictionary="DICT_5X5_250"), "markers of DICT_5X5_50"),
         (replace(CHARUCO, first_marker=20), CHARUCO, "set first_marker"),
-        (GRID, CHARUCO, "DICT_4X4_50"),
+        (GRID, CHARUCO, 'set dictionary = "DICT_4X4_50", kind = "charuco"'),
+        (APRILGRID, GRID, 'set kind = "marker_grid"'),
+        (GRID, APRILGRID, 'set kind = "aprilgrid"'),
+        (CHESSBOARD, APRILGRID, 'kind = "aprilgrid"'),
+        (CHARUCO, APRILGRID, 'set dictionary = "DICT_APRILTAG_36h11", kind = "aprilgrid"'),
+        (replace(APRILGRID, squares=(3, 4)), APRILGRID, "swapped, set squares = [4, 3]"),
+        (replace(APRILGRID, squares=(6, 3)), APRILGRID, "4 markers in a row"),
+        (replace(APRILGRID, first_marker=20), APRILGRID, "set first_marker"),
         (replace(GRID, dictionary="DICT_4X4_50"), CHARUCO, 'kind = "charuco"'),
         (CHARUCO, replace(GRID, dictionary="DICT_4X4_50"), 'kind = "marker_grid"'),
         (CHESSBOARD, CHARUCO, 'kind = "charuco"'),

@@ -14,7 +14,7 @@ from calibration.checks.tracks import tracks_of_people
 from calibration.report import ReportInput, write_report
 from calibration.report.figure import grid_shape
 from calibration.report.page import report_html
-from calibration.report.rig import frustum
+from calibration.report.rig import frustum, plan_picture
 from calibration.verdict import Verdict, judge
 from mocap.errors import OutputError
 from mocap.geometry.projection import project_points
@@ -62,6 +62,18 @@ def test_table_has_a_row_per_camera_with_units(page):
     assert rows == ["cam0", "cam1", "cam2"]
     for unit in ("time offset ms", "focal px", "place mm", "rotation &deg;", "coverage %"):
         assert unit in page
+
+
+def test_the_floor_is_named_only_where_it_was_set():
+    evidence = good_evidence(0, 2)
+    for floor_set in (True, False):
+        shown = replace(evidence, floor_set=floor_set)
+        side = plan_picture(shown).axes[1].get_title()
+        assert ("the floor" in side) == floor_set
+        assert ("dashed: z = 0" in side) == (not floor_set)
+        html = report_html(ReportInput("Rig", shown, Verdict("pass")))
+        assert ("the floor in steps" in html) == floor_set
+        assert ("not the floor: none was set" in html) == (not floor_set)
 
 
 def test_report_on_people_and_cameras_that_saw_nothing():

@@ -23,6 +23,7 @@ from calibration.checks.blur import blurred_share
 from calibration.checks.coverage import coverage
 from calibration.checks.lens_field import residual_field
 from calibration.checks.linear import PER_CAMERA, change_model, columns, moved_rig
+from calibration.checks.marker_size import check_marker_size
 from calibration.checks.shared_views import groups
 from calibration.checks.tracks import tracks_of_people, tracks_of_sightings, triangulate
 from calibration.lens.misfit import LensMisfit
@@ -39,7 +40,7 @@ from calibration.verdict import (
 )
 from calibration.world_frame import WorldFrame, move_solution
 from mocap.errors import CalibrationError
-from mocap.model import Intrinsics, Rig
+from mocap.model import Intrinsics, Rig, Target
 
 
 def _found(evidence: Evidence, check: str) -> Finding:
@@ -189,6 +190,30 @@ def test_edges_that_contradict_the_description():
     seen = sightings_of(rig, 2, size_factor=1.03)
     evidence = Evidence(solution_of(rig, seen, adjust=False), seen, lenses_given=True)
     assert _found(evidence, "edge_length").figures["error_share"] == pytest.approx(0.03, abs=0.003)
+
+
+APRILGRID = Target("aprilgrid", (3, 3), 0.156, 0.12, "DICT_APRILTAG_36h11")
+GRID = Target("marker_grid", (3, 3), 0.156, 0.12, "DICT_5X5_100")
+
+
+@pytest.mark.parametrize("target", [APRILGRID, GRID], ids=lambda t: t.kind)
+def test_markers_that_are_not_as_wide_as_described(target):
+    rig = ring_rig(3, mixed_lenses=False)
+
+    def evidence(wide):
+        printed = replace(target, marker_m=wide)
+        seen = sightings_of(rig, 2, seconds=4.0, target=target, printed=printed)
+        return evidence_of(rig, seen, lenses_given=True)
+
+    assert not check_marker_size(evidence(0.12))
+    (finding,) = check_marker_size(evidence(0.1195))
+    assert finding.severity == "warn"
+    verdict = judge(evidence(0.125))
+    # What follows from it is not told.
+    assert [f.check for f in verdict.findings] == ["marker_size"], verdict.text()
+    assert verdict.grade == "fail"
+    assert verdict.findings[0].figures["marker_mm"] == pytest.approx(125, abs=0.1)
+    assert ("tagSpacing 0.248, not 0.300" in verdict.text()) == (target is APRILGRID)
 
 
 def test_camera_that_shares_no_views():

@@ -241,3 +241,18 @@ def test_live_cameras_are_recorded_and_calibrated(films, tmp_path, mocap):
     assert sorted(p.name for p in (tmp_path / "recorded").iterdir()) == ["cam1.mp4", "cam2.mp4"]
     assert load_rig(tmp_path / "rig.toml").names == ("cam1", "cam2")
     assert "NAME=SOURCE" in bad.error()
+
+
+def test_two_sided_is_for_a_board(films, mocap):
+    answer = mocap(
+        *("calibrate", "check", "--rig", films.folder / "rig.toml"),
+        *("--videos", films.folder / "videos", "--two-sided"),
+    )
+    assert answer.code == 2
+    assert "--two-sided is for a board" in answer.error()
+    answer = mocap(
+        *("calibrate", "check", "--rig", films.folder / "rig.toml", "--two-sided"),
+        *("--target", films.folder / "board.toml", "--videos", films.folder / "videos"),
+    )
+    assert answer.code == 0, answer.err
+    assert "nobody saw the back" in answer.out

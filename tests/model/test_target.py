@@ -12,6 +12,7 @@ from mocap.model import Target
 CHARUCO = Target("charuco", (5, 4), 0.05, 0.04, "DICT_4X4_50")
 CHESSBOARD = Target("chessboard", (10, 7), 0.03)
 GRID = Target("marker_grid", (4, 3), 0.06, 0.045, "DICT_4X4_50")
+APRILGRID = Target("aprilgrid", (4, 3), 0.1144, 0.088, "DICT_APRILTAG_36h11")
 
 
 def dictionary():
@@ -33,12 +34,25 @@ def test_points_are_those_of_opencv():
         CHARUCO.points_m[0] = 1
 
 
-@pytest.mark.parametrize("target", [CHARUCO, CHESSBOARD, GRID], ids=lambda t: t.kind)
+def test_points_of_an_aprilgrid_are_those_of_kalibr():
+    # GridCalibrationTargetAprilgrid::createGridPoints of Kalibr, tagSize 0.088, tagSpacing 0.3.
+    expected = [
+        ((c // 2) * 1.3 * 0.088 + (c % 2) * 0.088, (r // 2) * 1.3 * 0.088 + (r % 2) * 0.088)
+        for r in range(6)
+        for c in range(8)
+    ]
+    x, y, z = APRILGRID.points_m.T
+    np.testing.assert_allclose(np.stack([x, -y], axis=-1), expected, atol=1e-12)
+    assert not z.any()
+    assert "aprilgrid 4x3" in APRILGRID.describe()
+
+
+@pytest.mark.parametrize("target", [CHARUCO, CHESSBOARD, GRID, APRILGRID], ids=lambda t: t.kind)
 def test_edges_are_as_long_as_they_are_said_to_be(target):
     a, b = target.points_m[target.edges.T]
     np.testing.assert_allclose(np.linalg.norm(a - b, axis=1), target.edge_m)
     assert len({frozenset(edge) for edge in target.edges.tolist()}) == len(target.edges)
-    counts = {"charuco": 17, "chessboard": 93, "marker_grid": 48}
+    counts = {"charuco": 17, "chessboard": 93, "marker_grid": 48, "aprilgrid": 48}
     assert len(target.edges) == counts[target.kind]
 
 

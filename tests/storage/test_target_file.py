@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from mocap.errors import InputError, TargetError
 from mocap.model import Target
-from mocap.storage.target_file import load_target, target_from_toml, target_to_toml
+from mocap.storage.target_file import (
+    load_target,
+    target_from_toml,
+    target_from_yaml,
+    target_to_toml,
+)
 from mocap.studio.board_clip import BoardConfig
 
 CHARUCO = 'kind = "charuco"\nsquares = [5, 4]\nsquare_m = 0.2\nmarker_m = 0.15\n'
@@ -22,11 +27,18 @@ ANIPOSE = (
     "board_marker_length = 18.75\nboard_square_side_length = 25\n"
 )
 
+KALIBR = """target_type: 'aprilgrid' #gridtype
+tagCols: 6               #number of apriltags
+tagRows: 5               #number of apriltags
+tagSize: 0.088           #size of apriltag, edge to edge [m]
+tagSpacing: 0.3          #ratio of space between tags to tagSize
+"""
+
 lengths = st.floats(0.002, 1.0)
 
 
 @given(
-    st.sampled_from(["charuco", "chessboard", "marker_grid"]),
+    st.sampled_from(["charuco", "chessboard", "marker_grid", "aprilgrid"]),
     st.tuples(st.integers(3, 40), st.integers(3, 40)),
     lengths,
     st.floats(0.1, 0.95),
@@ -88,6 +100,42 @@ def test_aniposelib():
     assert target_from_toml(metres + 'board_type = "charuco"\n', "x") == charuco
     checker = target_from_toml(ANIPOSE + 'board_type = "checkerboard"\n', "x")
     assert checker == Target("chessboard", (8, 11), 0.025)
+
+
+def test_kalibr(tmp_path):
+    for name in ("target.yaml", "target.yml"):
+        path = tmp_path / name
+        path.write_text(KALIBR)
+        assert load_target(path) == Target(
+            "aprilgrid", (6, 5), 0.1144, 0.088, "DICT_APRILTAG_36h11"
+        )
+    checker = "target_type: 'checkerboard'\ntargetCols: 6\ntargetRows: 7\nrowSpacingMeters: 0.06\n"
+    assert target_from_yaml(checker + "colSpacingMeters: 0.06\n", "x") == Target(
+        "chessboard", (7, 8), 0.06
+    )
+    with pytest.raises(TargetError, match="only boards with squares"):
+        target_from_yaml(checker + "colSpacingMeters: 0.05\n", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (KALIBR.replace("0.3 ", "26.4 "), "as a share of tagSize"),
+        (KALIBR.replace("0.088", "88.0"), "looks like millimetres"),
+        (KALIBR.replace("tagRows", "tagRow"), "'tagRows' is missing"),
+        (KALIBR.replace("tagCols: 6", "tagCols: 6.5"), "whole number"),
+        (KALIBR.replace("'aprilgrid'", "'circlegrid'"), "cannot be used; print an AprilGrid"),
+        (KALIBR.replace("'aprilgrid'", "'april'"), "expected one of aprilgrid, checkerboard"),
+        ("a: [1", "not valid YAML"),
+        ("- 1", "describes no target of Kalibr"),
+        ("a: 1", "describes no target of Kalibr"),
+    ],
+)
+def test_what_is_refused_of_kalibr(text, words):
+    with pytest.raises(TargetError, match=words) as caught:
+        target_from_yaml(text, "a folder/board.yaml")
+    assert str(caught.value).startswith("a folder/board.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_pose2sim():

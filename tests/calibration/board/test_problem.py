@@ -8,7 +8,8 @@ from board_scene import board_scene
 from synthetic_scene import ring_rig
 
 from calibration.board.path import fit_path, free_instants, spline_layout
-from calibration.board.problem import BoardProblem, BoardState, LensFreedom, PathPrior
+from calibration.board.problem import BoardProblem
+from calibration.board.unknowns import BoardState, LensFreedom, PathPrior
 from calibration.board.views import view_table
 from calibration.lens_jacobian import lens_parameters
 
