@@ -106,8 +106,9 @@ def adjust_people(
         last = final and number == rounds - 1
         m = measure(people, instants_s, state.offset_s, min_confidence, state.drift)
         m, state = _with_points(m, lenses, state, bones, people.people)
+        stated = m
         keypoint = m.point_keypoint[m.point]
-        m = replace(m, sigma_px=m.sigma_px * factors[m.camera, keypoint])
+        m = replace(stated, sigma_px=stated.sigma_px * factors[m.camera, keypoint])
         tempered = replace(m, sigma_px=m.sigma_px * np.sqrt(effect))
         tolerance = _FINE if last else _COARSE
         state = _freely_adjusted(
@@ -127,10 +128,9 @@ def adjust_people(
         state = result.state
         if not last:
             residual = bundle.pixel_residual(state)
-            factor = noise_factors(m, residual, *factors.shape)
-            factors = factors * factor
+            factors = noise_factors(stated, residual, *factors.shape)
             if final:
-                m = replace(m, sigma_px=m.sigma_px * factor[m.camera, keypoint])
+                m = replace(stated, sigma_px=stated.sigma_px * factors[m.camera, keypoint])
                 effect = _design_effect(m, bundle, lenses, bones, unknowns, people, state)
     assert bundle is not None and result is not None
     covariance = np.full((bundle.columns.rig,) * 2, np.nan)
@@ -216,9 +216,7 @@ def _design_effect(
 def _errors(result: Adjustment[PeopleState], bundle: PeopleBundle) -> CorrelatedErrors:
     linear = bundle.linearize(result.state)
     try:
-        return correlated_errors(
-            linear, result.weight, result.information, bundle.columns.rig, bundle.measurements
-        )
+        return correlated_errors(linear, result.weight, bundle.columns.rig, bundle.measurements)
     except np.linalg.LinAlgError as error:
         raise CalibrationError(
             "the people do not determine the cameras (they stand still or are seen in too small "
