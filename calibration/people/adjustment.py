@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.least_squares import Adjustment, adjust
-from calibration.people.bundle import PeopleBundle, PeopleState, Unknowns, scaled_lenses
+from calibration.people.bundle import PeopleBundle
 from calibration.people.correlated import CorrelatedErrors, correlated_errors
 from calibration.people.measurements import Measurements, measure
 from calibration.people.noise import noise_factors
 from calibration.people.points import triangulate_points
 from calibration.people.proportions import Bones
 from calibration.people.tracks import LabelledPeople
+from calibration.people.unknowns import PeopleState, Unknowns, scaled_lenses
 from mocap.arrays import Float
 from mocap.errors import CalibrationError
 from mocap.model import Intrinsics

@@ -20,6 +20,9 @@ from mocap.arrays import Float, Int
 
 _MEDIAN_OF_RAYLEIGH = 1.1774
 """Median length of a 2D normal vector of unit variance per axis."""
+_MEDIAN_LOSS = 1 / np.log(2) ** 2
+"""Variance of the median of squared lengths of such vectors to that of their mean, if independent;
+what goes together moves both alike."""
 _CLIP = 4.0
 """In standard deviations, beyond which a residual tells nothing about how long errors last."""
 
@@ -61,7 +64,8 @@ def chance_variance(
     """Variance that chance gives the logarithm of the deviation of each group of pixels.
 
     The mean square of n normal errors with correlations rho varies by 2 sum(rho^2) / n^2 of its
-    square, and the logarithm of its root by a quarter of that.
+    square, and the logarithm of its root by a quarter of that. A median varies more, by what is
+    new at each instant.
 
     Args:
         m: the pixels.
@@ -80,6 +84,7 @@ def chance_variance(
     # Residuals of two instants go together as far as both have them.
     root = np.sqrt(seen)
     together = np.sum((root @ persistence**2) * root, axis=1)
+    together += (_MEDIAN_LOSS - 1) * seen.sum(axis=1)
     count = np.bincount(names[0], seen.sum(axis=1))
     return 0.5 * np.bincount(names[0], together) / np.maximum(count, 1e-9) ** 2
 
