@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.least_squares import Adjustment, adjust
-from calibration.people.bundle import PeopleBundle, PeopleState, Unknowns, scaled_lenses
+from calibration.people.bundle import PeopleBundle
 from calibration.people.correlated import CorrelatedErrors, correlated_errors
 from calibration.people.measurements import Measurements, measure
 from calibration.people.noise import noise_factors
 from calibration.people.points import triangulate_points
 from calibration.people.proportions import Bones
 from calibration.people.tracks import LabelledPeople
+from calibration.people.unknowns import PeopleState, Unknowns, scaled_lenses
 from mocap.arrays import Float
 from mocap.errors import CalibrationError
 from mocap.model import Intrinsics
@@ -106,8 +107,9 @@ def adjust_people(
         last = final and number == rounds - 1
         m = measure(people, instants_s, state.offset_s, min_confidence, state.drift)
         m, state = _with_points(m, lenses, state, bones, people.people)
+        stated = m
         keypoint = m.point_keypoint[m.point]
-        m = replace(m, sigma_px=m.sigma_px * factors[m.camera, keypoint])
+        m = replace(stated, sigma_px=stated.sigma_px * factors[m.camera, keypoint])
         tempered = replace(m, sigma_px=m.sigma_px * np.sqrt(effect))
         tolerance = _FINE if last else _COARSE
         state = _freely_adjusted(
@@ -127,10 +129,9 @@ def adjust_people(
         state = result.state
         if not last:
             residual = bundle.pixel_residual(state)
-            factor = noise_factors(m, residual, *factors.shape)
-            factors = factors * factor
+            factors = noise_factors(stated, residual, *factors.shape)
             if final:
-                m = replace(m, sigma_px=m.sigma_px * factor[m.camera, keypoint])
+                m = replace(stated, sigma_px=stated.sigma_px * factors[m.camera, keypoint])
                 effect = _design_effect(m, bundle, lenses, bones, unknowns, people, state)
     assert bundle is not None and result is not None
     covariance = np.full((bundle.columns.rig,) * 2, np.nan)
@@ -216,9 +217,7 @@ def _design_effect(
 def _errors(result: Adjustment[PeopleState], bundle: PeopleBundle) -> CorrelatedErrors:
     linear = bundle.linearize(result.state)
     try:
-        return correlated_errors(
-            linear, result.weight, result.information, bundle.columns.rig, bundle.measurements
-        )
+        return correlated_errors(linear, result.weight, bundle.columns.rig, bundle.measurements)
     except np.linalg.LinAlgError as error:
         raise CalibrationError(
             "the people do not determine the cameras (they stand still or are seen in too small "

@@ -9,22 +9,15 @@ import numpy as np
 
 from calibration.clock_drift import USUAL_SIGMA, drift_is_proven, drift_notes, no_drift_note
 from calibration.people.adjustment import PeopleAdjustment, adjust_people
-from calibration.people.bundle import PeopleState, Unknowns, scaled_lenses
-from calibration.people.chain import FirstPoses, chain_poses
-from calibration.people.coarse_time import coarse_offsets
+from calibration.people.first_poses import first_poses
 from calibration.people.labelling import label_people
 from calibration.people.measurements import MIN_CONFIDENCE, choose_instants
 from calibration.people.outcome import center_covariance, make_solution
-from calibration.people.pairs import PairPose, TrackletRays, find_pair_pose, tracklet_rays
 from calibration.people.placement import Placement, upright_placement
-from calibration.people.proportions import (
-    STATURE_SIGMA,
-    UNKNOWN_STATURE_SIGMA,
-    USUAL_STATURE_M,
-    bones_of,
-)
-from calibration.people.tracklets import follow_people
+from calibration.people.proportions import bones_of
+from calibration.people.scale import KnownSize, scale_of
 from calibration.people.tracks import LabelledPeople, PeopleTracks
+from calibration.people.unknowns import PeopleState, Unknowns, scaled_lenses
 from calibration.solution import Solution
 from mocap.arrays import Float
 from mocap.errors import CalibrationError
@@ -33,8 +26,6 @@ from mocap.model import Camera, Intrinsics, Rig, RigMetadata, Skeleton
 ASSUMED_FIELD_OF_VIEW_DEG = 60.0
 ASSUMED_FOCAL_SIGMA = 0.2
 """Relative error of a focal length that was guessed from a field of view."""
-KNOWN_LENGTH_SIGMA = 0.02
-"""Relative error of a known length between two keypoints: of where the keypoints really are."""
 AMBIGUOUS = 0.95
 """A different pose of two cameras that fits this well cannot be told from the right one."""
 MIN_INSTANTS = 8
@@ -139,7 +130,9 @@ def calibrate_rig_from_people(
             time, there are too few frames, or the people are too still to tell.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    _check(tracks, lenses, height_m, known_length, camera_distance, initial_offsets_s)
+    size = KnownSize(height_m, known_length, camera_distance)
+    _check_counts(tracks, lenses, initial_offsets_s)
+    size.check(tracks)
     tracks = tracks.only_used_keypoints()
     cameras = len(tracks.cameras)
     given: list[Intrinsics | None] = [None] * cameras if lenses is None else list(lenses)
@@ -155,10 +148,9 @@ def calibrate_rig_from_people(
     offsets = np.zeros(cameras)
     if initial_offsets_s is not None:
         offsets = np.asarray(initial_offsets_s, np.float64)
-    first, offsets = _first_poses(
+    first, offsets = first_poses(
         tracks, used, offsets, 0.0 if initial_offsets_s is not None else max_offset_s, rng
     )
-    stature = height_m if height_m is not None else USUAL_STATURE_M
     interval = float(np.median([c.interval_s for c in tracks.cameras]))
     offset_sigma = np.full(cameras, _OFFSET_SIGMA_FRAMES * interval if solve_offsets else 0.0)
     offset_sigma[0] = 0.0
@@ -172,7 +164,7 @@ def calibrate_rig_from_people(
         offset_sigma_s=offset_sigma,
         offset_prior_s=offsets,
         drift_sigma=rates,
-        log_stature=float(np.log(stature)),
+        log_stature=float(np.log(size.stature_m)),
     )
     state = PeopleState(
         first.rotation,
@@ -221,7 +213,7 @@ def calibrate_rig_from_people(
             clocks = (no_drift_note(tracks.names, np.sqrt(np.diag(spread)), span),)
             still = replace(rough.state, drift=np.zeros(cameras))
             adjustment = adjusted(labelled, still, True, replace(unknowns, drift_sigma=0.0 * rates))
-    done = _finished(tracks, labelled, adjustment, height_m, known_length, camera_distance, given)
+    done = _finished(tracks, labelled, adjustment, size, given)
     notes = (*done.solution.notes, *clocks)
     if first.rival >= AMBIGUOUS:
         notes = (
@@ -230,48 +222,6 @@ def calibrate_rig_from_people(
             f"people are seen as if in one plane; add a camera or film them at different distances",
         )
     return replace(done, solution=replace(done.solution, notes=notes))
-
-
-def _first_poses(
-    tracks: PeopleTracks,
-    lenses: tuple[Intrinsics, ...],
-    offsets: np.ndarray,
-    max_offset_s: float,
-    rng: np.random.Generator,
-) -> tuple[FirstPoses, np.ndarray]:
-    tracklets = [follow_people(camera) for camera in tracks.cameras]
-    for camera, own in zip(tracks.cameras, tracklets, strict=True):
-        if not own:
-            raise CalibrationError(
-                f"camera {camera.name!r} sees nobody for more than a few frames; film people "
-                f"where it looks, or leave it out"
-            )
-    mirror = np.array(tracks.skeleton.mirror)
-    numbers = range(len(tracks.cameras))
-
-    def rays() -> list[list[TrackletRays]]:
-        return [
-            tracklet_rays(tracks, c, tracklets[c], lenses[c], float(offsets[c])) for c in numbers
-        ]
-
-    if max_offset_s > 0:
-        step = float(np.median([c.interval_s for c in tracks.cameras]))
-        count = int(np.ceil(max_offset_s / step))
-        shifts = np.arange(-count, count + 1) * step
-        offsets = coarse_offsets(rays(), lenses, mirror, shifts, rng)
-    prepared = rays()
-    pairs: list[PairPose] = []
-    for a in numbers:
-        for b in range(a + 1, len(tracks.cameras)):
-            pair = find_pair_pose(a, b, prepared[a], prepared[b], lenses[a], lenses[b], mirror, rng)
-            if pair is not None:
-                pairs.append(pair)
-    if not pairs:
-        raise CalibrationError(
-            "no two cameras see the same person at the same time; film people where the views "
-            "overlap, and give the time offsets of the cameras if they did not start together"
-        )
-    return chain_poses(tracks, lenses, tracklets, pairs, offsets), offsets
 
 
 def _labelled(
@@ -324,35 +274,16 @@ def _finished(
     tracks: PeopleTracks,
     labelled: LabelledPeople,
     adjustment: PeopleAdjustment,
-    height_m: float | None,
-    known_length: tuple[str, str, float] | None,
-    camera_distance: tuple[str, str, float] | None,
+    size: KnownSize,
     given: list[Intrinsics | None],
 ) -> PeopleCalibration:
     state = adjustment.state
-    notes: list[str] = []
-    scale, scale_sigma = 1.0, STATURE_SIGMA
-    if known_length is not None:
-        skeleton, bones = tracks.skeleton, adjustment.bundle.bones
-        bone = bones.index(skeleton.index(known_length[0]), skeleton.index(known_length[1]))
-        assert bone is not None
-        scale = known_length[2] / float(np.exp(state.bone_log[0, bone]))
-        scale_sigma = KNOWN_LENGTH_SIGMA
-    elif camera_distance is not None:
-        a, b = (tracks.names.index(name) for name in camera_distance[:2])
-        scale = camera_distance[2] / float(np.linalg.norm(state.centers[a] - state.centers[b]))
-        scale_sigma = 0.0
-    elif height_m is None:
-        scale_sigma = UNKNOWN_STATURE_SIGMA
-        notes.append(
-            f"no height was given, so the person seen most is taken to be {USUAL_STATURE_M:.2f} m "
-            f"tall and all lengths are unsure by {100 * UNKNOWN_STATURE_SIGMA:.0f} %; give the "
-            f"person's height, a known length or the distance of two cameras"
-        )
+    scale = scale_of(tracks, adjustment, size)
+    notes = list(scale.notes)
     table = points_table(adjustment, state.points)
-    placement = upright_placement(table, tracks.skeleton, scale)
+    placement = upright_placement(table, tracks.skeleton, scale.factor)
     placed = placement.state(state)
-    joint = placement.pose_covariance(adjustment.pose_covariance(), placed, 0, scale_sigma)
+    joint = placement.pose_covariance(adjustment.pose_covariance(), placed, 0, scale.sigma)
     if any(lens is None for lens in given):
         focal = np.exp(state.log_focal)
         worst = int(
@@ -375,19 +306,16 @@ def _finished(
         joint=joint,
         notes=tuple(notes),
     )
-    _check_determined(solution, table * scale)
+    _check_determined(solution, table * scale.factor)
     people = PeopleIn3D(
         tracks.skeleton, adjustment.bundle.measurements.instants_s, placement.points(table)
     )
-    return PeopleCalibration(solution, people, labelled, adjustment, placement, scale_sigma)
+    return PeopleCalibration(solution, people, labelled, adjustment, placement, scale.sigma)
 
 
-def _check(
+def _check_counts(
     tracks: PeopleTracks,
     lenses: Sequence[Intrinsics | None] | None,
-    height_m: float | None,
-    known_length: tuple[str, str, float] | None,
-    camera_distance: tuple[str, str, float] | None,
     offsets_s: Sequence[float] | None,
 ) -> None:
     cameras = len(tracks.cameras)
@@ -401,22 +329,6 @@ def _check(
             raise CalibrationError(
                 f"{len(values)} {what} for {cameras} cameras; give one for each camera"
             )
-    if sum(x is not None for x in (height_m, known_length, camera_distance)) > 1:
-        raise CalibrationError(
-            "the scale is given twice; give only one of a person's height, a known length and the "
-            "distance of two cameras"
-        )
-    lengths = [height_m, known_length and known_length[2], camera_distance and camera_distance[2]]
-    for value in lengths:
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise CalibrationError(f"a known length is {value}; give a positive number of metres")
-    if height_m is not None and not 0.5 <= height_m <= 2.5:
-        raise CalibrationError(
-            f"the person's height is {height_m:g} m; give metres, from 0.5 to 2.5"
-        )
-    if camera_distance is not None:
-        for name in camera_distance[:2]:
-            _ = tracks[name]
 
 
 def _check_instants(instants: np.ndarray) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from calibration.people.adjustment import PeopleAdjustment
-from calibration.people.bundle import PeopleState, scaled_lenses
 from calibration.people.tracks import LabelledPeople
+from calibration.people.unknowns import PeopleState, scaled_lenses
 from calibration.solution import Residuals, Solution
 from mocap.arrays import Float
 from mocap.geometry.rotations import skew_matrix

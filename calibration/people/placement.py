@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.people.bundle import PeopleState
+from calibration.people.unknowns import PeopleState
 from mocap.arrays import Float
 from mocap.geometry.rotations import rotation_between, skew_matrix
 from mocap.model import Skeleton

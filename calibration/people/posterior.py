@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from calibration.people.adjustment import SCALE, PeopleAdjustment
-from calibration.people.bundle import PeopleState
+from calibration.people.unknowns import PeopleState
 from mocap.arrays import Float
 from mocap.geometry.rotations import rotvec_from_matrix
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.people.adjustment import PeopleAdjustment, adjust_people
-from calibration.people.bundle import PeopleState, PosePrior, Unknowns
 from calibration.people.labelling import label_people
 from calibration.people.measurements import MIN_CONFIDENCE, choose_instants
 from calibration.people.outcome import center_covariance, make_solution
@@ -16,6 +15,7 @@ from calibration.people.points import left_out_errors
 from calibration.people.proportions import bones_of
 from calibration.people.suspects import RELEASED_M, RELEASED_RAD, Suspect, find_suspects
 from calibration.people.tracks import LabelledPeople, PeopleTracks
+from calibration.people.unknowns import PeopleState, PosePrior, Unknowns
 from calibration.solution import Solution
 from mocap.errors import CalibrationError
 from mocap.geometry.rotations import rotvec_from_matrix

@@ -13,7 +13,8 @@ import numpy as np
 
 from calibration.least_squares import adjust
 from calibration.people.adjustment import SCALE, PeopleAdjustment
-from calibration.people.bundle import PeopleBundle, PeopleState, PosePrior
+from calibration.people.bundle import PeopleBundle
+from calibration.people.unknowns import PeopleState, PosePrior
 from mocap.geometry.rotations import rotvec_from_matrix
 
 HELD_RAD, HELD_M = np.radians(0.01), 0.0005

@@ -9,11 +9,12 @@ from synthetic_scene import ring_rig
 from walking_people import SKELETON, film
 
 from calibration.people.block_solver import BlockSolver
-from calibration.people.bundle import PeopleBundle, PeopleState, PosePrior, Unknowns
+from calibration.people.bundle import PeopleBundle
 from calibration.people.labelling import label_people
 from calibration.people.measurements import measure, motion_px
 from calibration.people.points import triangulate_points
 from calibration.people.proportions import bones_of
+from calibration.people.unknowns import PeopleState, PosePrior, Unknowns
 
 
 def _problem(fixed_camera=None, shared_focal=False):
