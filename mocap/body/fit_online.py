@@ -18,7 +18,15 @@ from mocap.arrays import Bool, Float
 from mocap.body.fit_config import FitConfig
 from mocap.body.fit_contacts import LOW_M, SLOW_M_S
 from mocap.body.fit_data import FEWEST_KEYPOINTS, inform
-from mocap.body.fit_frame import Prediction, fit_frame, frame_work, linearise
+from mocap.body.fit_frame import (
+    Prediction,
+    farthest,
+    fit_frame,
+    fit_frame_annealed,
+    fit_frame_regaining,
+    frame_work,
+    linearise,
+)
 from mocap.body.fit_kernels import factor_tree, move, variances_tree
 from mocap.body.fit_noise import firm_noise, is_trunk
 from mocap.body.fit_poses import motion_density
@@ -167,7 +175,7 @@ class OnlineFitter:
             1.0 / _FLOOR_SIGMA_M**2 if self.config.floor else 0.0,
         )
         if enough:
-            fit_frame(self._body, data, 0, expect, P[0], R[0], Q[0], _STEPS, self._work)
+            fit_frame_regaining(self._body, data, 0, expect, P[0], R[0], Q[0], _STEPS, self._work)
             self._fitted_s = time_s
         self._correct(data, expect, fresh=not known)
         self._find_standing(time_s, points_m, measured)
@@ -216,7 +224,10 @@ class OnlineFitter:
             0.0,
         )
         wide = data._replace(robust=_WIDE)
-        fit_frame(self._body, wide, 0, loose, P[0], R[0], Q[0], 40, self._work)
+        pose = (P[0], R[0], Q[0])
+        fit_frame(self._body, wide, 0, loose, *pose, 40, self._work)
+        left = farthest(data, 0, P[0], self._work.points)
+        fit_frame_annealed(self._body, data, 0, loose, *pose, _STEPS, self._work, left)
         self._velocity[:] = 0.0
         self._standing[:] = False
         self._sole_m[:] = np.nan
