@@ -30,6 +30,7 @@ from mocap.body.fit_noise import firm_noise, is_trunk, least_noise
 from mocap.body.fit_poses import MOTION_DENSITY_ROOT, fill_poses, placed_points
 from mocap.body.fit_report import FitReport, make_report
 from mocap.body.fit_shape import Poses, fit_shape
+from mocap.body.fit_shape_spread import shape_factor
 from mocap.body.fit_smooth import Stretch, smooth_stretch
 from mocap.body.fit_spread import Spread, spread_of_stretch
 from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, rough_roots
@@ -117,7 +118,7 @@ class _Fitter:
         self.keypoints = measured.keypoints
         self.noise_m = config.model_noise_m * firm_noise(measured.names)
         self.shape = np.array(model.shape_mean, np.float64)
-        self.shape_sigma = np.array(model.shape_sigma, np.float64)
+        self.shape_covariance = np.diag(np.square(model.shape_sigma))
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
         self.views = views
         self.remarks: list[str] = []
@@ -178,7 +179,7 @@ class _Fitter:
         sigma_px = camera_noise(views, first, placed_points(self.body, poses))
         data = pixel_data(views, self.measured, sigma_px, robust)
         rows = _spread_frames(self.counts, self.config.shape_frames)
-        self.shape, self.shape_sigma = fit_shape(
+        self.shape, self.shape_covariance = fit_shape(
             self.model, self.keypoints, data.chosen(rows), poses.chosen(rows), self.shape, rounds=5
         )
         self.body = self._tables()
@@ -213,7 +214,7 @@ class _Fitter:
         self.body = self._tables()
         self._find_noise(rows, poses)
         data = point_data(self.measured, self.noise_m, robust).chosen(rows)
-        self.shape, self.shape_sigma = fit_shape(
+        self.shape, self.shape_covariance = fit_shape(
             self.model, self.keypoints, data, poses, self.shape, rounds=5
         )
         self.body = self._tables()
@@ -293,6 +294,9 @@ class _Fitter:
             parts = self._smooth_batched(data, parts, stretches, tied, iterations)
             iterations = 0
 
+        shaped = self.model.shaped(self.shape)
+        factor = shape_factor(shaped, self.keypoints, self.shape_covariance)
+
         def one(item: tuple[Cut, Poses]) -> tuple[Poses, np.ndarray, Spread | None]:
             (start, stop, low, high), part = item
             frames = high - low
@@ -314,7 +318,7 @@ class _Fitter:
                     np.zeros((frames, unknowns)),
                 )
                 held = spread_of_stretch(
-                    self.body, piece, stretch, expect, *part, work, blocks, found
+                    self.body, piece, stretch, expect, *part, work, blocks, factor, found
                 )
                 found = Spread(*(array[keep] for array in found))
             steps.done()
@@ -371,7 +375,7 @@ class _Fitter:
             rest_joints_m=rest,
             shape_names=model.shape_names,
             shape=self.shape,
-            shape_sigma=self.shape_sigma,
+            shape_sigma=np.sqrt(np.diag(self.shape_covariance)),
             frame=measured.frame,
             time_s=measured.time_s,
             present=measured.present,

@@ -65,27 +65,27 @@ def upper_solve(L, Y):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def subtract_product(C, Y, Z, lower):
-    """C -= Y^T Z, all n x n; `lower` says that Y[k, i] is zero for i > k."""
-    n = len(C)
+    """C -= Y^T Z, with Y n x n; `lower` says that Y[k, i] is zero for i > k."""
+    n, columns = C.shape
     for i in range(n):
         row = C[i]
         for k in range(i if lower else 0, n):
             factor = Y[k, i]
             other = Z[k]
-            for m in range(n):
+            for m in range(columns):
                 row[m] -= factor * other[m]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def subtract_rows(C, U, Z):
-    """C -= U Z."""
-    n = len(C)
+    """C -= U Z, with U n x n."""
+    n, columns = C.shape
     for i in range(n):
         row = C[i]
         for k in range(n):
             factor = U[i, k]
             other = Z[k]
-            for m in range(n):
+            for m in range(columns):
                 row[m] -= factor * other[m]
 
 
