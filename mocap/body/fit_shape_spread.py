@@ -18,7 +18,6 @@ import numpy as np
 from numba import njit
 
 from mocap.arrays import Float
-from mocap.body.fit_bands import lower_solve, subtract_product, subtract_rows, upper_solve
 from mocap.body.model import ShapedBody
 
 _LEAST_M = 0.0002
@@ -129,21 +128,3 @@ def pull_of_shape(body, twist, points, W, moved, force, out):
                 for m in range(6):
                     total += twist[i, m] * force[j, m]
                 out[i, c] = total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def solve_bands_many(A, A1, Y2, B):
-    """Replaces each column of B, (F, N, R), by its solution, from the factors of `factor_bands`."""
-    frames = len(B)
-    for t in range(frames):
-        lower_solve(A[t], B[t])
-        if t + 1 < frames:
-            subtract_product(B[t + 1], A1[t], B[t], False)
-        if t + 2 < frames:
-            subtract_product(B[t + 2], Y2[t], B[t], False)
-    for t in range(frames - 1, -1, -1):
-        if t + 1 < frames:
-            subtract_rows(B[t], A1[t], B[t + 1])
-        if t + 2 < frames:
-            subtract_rows(B[t], Y2[t], B[t + 2])
-        upper_solve(A[t], B[t])

@@ -294,7 +294,7 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
             for i in range(n):
                 A[t, i, i] *= 1.0 + damping
         factor_bands(A, A1, A2, Y2)
-        solve_bands(A, A1, Y2, b)
+        solve_bands(A, A1, Y2, b.reshape(frames, n, 1))
         old_P[:] = P
         old_R[:] = R
         old_Q[:] = Q

@@ -9,17 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mocap.body.fit_bands import (
-    factor_bands,
-    lower_solve,
-    subtract_outer,
-    subtract_rows,
-    upper_solve,
-)
+from mocap.body.fit_bands import factor_bands, invert_frame, solve_bands
 from mocap.body.fit_frame import linearise
 from mocap.body.fit_joint_spread import add_shape_spread, joint_spread
 from mocap.body.fit_kernels import pose_body
-from mocap.body.fit_shape_spread import move_by_shape, pull_of_shape, solve_bands_many
+from mocap.body.fit_shape_spread import move_by_shape, pull_of_shape
 from mocap.body.fit_smooth import build_equations, sole_columns, take_out_held
 
 
@@ -44,10 +38,8 @@ class Spread(NamedTuple):
 def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, factor, spread):
     """Covariances of a stretch at its solution, into `spread`.
 
-    The backward pass is that of the selected inverse of a banded matrix (Takahashi, 1973): with
-    U1 = L^-T Y1 and U2 = L^-T Y2, the covariance of frame t with the two after it follows from
-    theirs. `factor` is the `ShapeFactor` of the shape's uncertainty, which positions and rotations
-    have in them; `dof` and `own` are those of a known shape.
+    `factor` is the `ShapeFactor` of the shape's uncertainty, which positions and rotations have in
+    them; `dof` and `own` are those of a known shape.
     """
     A, A1, Y2 = blocks
     frames, n = len(P), len(body.above)
@@ -63,47 +55,19 @@ def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, factor
     _pull_of_shape(
         body, data, stretch, expect, P, R, Q, work, held, factor, moved_joint, moved_point, X
     )
-    solve_bands_many(A, A1, Y2, X)
-    Z11, Z12, Z21 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
-    Z22, C0, C1, C2 = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    solve_bands(A, A1, Y2, X)
+    C, later = np.zeros((n, n)), np.zeros((3, n, n))
     for t in range(frames - 1, -1, -1):
-        L = A[t]
-        C0[:] = 0.0
-        C1[:] = 0.0
-        C2[:] = 0.0
-        for i in range(n):
-            C0[i, i] = 1.0
-        lower_solve(L, C0)
-        upper_solve(L, C0)
-        if t + 1 < frames:
-            U1 = A1[t]
-            upper_solve(L, U1)
-            subtract_rows(C1, U1, Z11)
-            if t + 2 < frames:
-                U2 = Y2[t]
-                upper_solve(L, U2)
-                subtract_rows(C1, U2, Z21)
-                subtract_rows(C2, U1, Z12)
-                subtract_rows(C2, U2, Z22)
-                subtract_outer(C0, C2, U2)
-            subtract_outer(C0, C1, U1)
-        # Rounding must stay symmetric: the recursion amplifies what is not.
-        for i in range(n):
-            for m in range(i):
-                C0[m, i] = C0[i, m]
-        Z22[:] = Z11
-        Z12[:] = C1
-        Z21[:] = C1.T
-        Z11[:] = C0
+        invert_frame(A, A1, Y2, t, later, C)
         pose_body(body, R[t], Q[t], work.position, work.orientation, work.twist)
         for i in range(n):
-            spread.dof[t, i] = C0[i, i]
+            spread.dof[t, i] = C[i, i]
         joint_spread(
             body,
             work.position,
             work.orientation,
             work.twist,
-            C0,
+            C,
             spread.position[t],
             spread.rotation[t],
         )
