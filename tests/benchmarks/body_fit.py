@@ -26,6 +26,7 @@ import numpy as np
 from report import Metric, print_report
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -183,8 +184,9 @@ def _batched(word: str, model: KinematicSkeleton, rows: Motion, people: int) -> 
         _say(f"{word}: {frames} frames compiled and with torch, turn {turn + 1} of 3")
         plain = [Poses(*(array.copy() for array in start)) for start in starts]
         clock = time.perf_counter()
-        for start, part, tie in zip(plain, parts, ties, strict=True):
-            _compiled_stretch(body, part, tie, start, steps)
+        with threadpool_limits(1):
+            for start, part, tie in zip(plain, parts, ties, strict=True):
+                _compiled_stretch(body, part, tie, start, steps)
         times[0] = min(times[0], time.perf_counter() - clock)
         clock = time.perf_counter()
         found = fit_stretches(
