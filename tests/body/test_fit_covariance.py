@@ -181,7 +181,7 @@ def test_regions_of_the_fit_hold_as_many_joints_as_they_say() -> None:
     config = FitConfig(model_noise_m=1e-5, floor=False, contacts=False, threads=1)
     joints = [BODY.tree.index(name) for name in JOINTS]
     off, covariance = [], []
-    for seed in range(16):
+    for seed in range(12):
         rows, truth = somebody(seed)
         motion = fit_body(BODY, rows, config).motion
         off.append((motion.joint_positions_m - truth)[::10][:, joints])
