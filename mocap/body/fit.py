@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mocap.arrays import Bool, Float
+from mocap.arrays import Bool
 from mocap.body.fit_config import FitConfig, batch_device
 from mocap.body.fit_contacts import (
     FLOOR_TOLERANCE_M,
@@ -25,11 +25,12 @@ from mocap.body.fit_contacts import (
 from mocap.body.fit_cuts import Cut, cut_stretches, tie_frames
 from mocap.body.fit_data import Measurements, measurements_of, point_data
 from mocap.body.fit_frame import frame_work
-from mocap.body.fit_kernels import pose_body
 from mocap.body.fit_noise import firm_noise, is_trunk, least_noise
 from mocap.body.fit_poses import MOTION_DENSITY_ROOT, fill_poses, placed_points
 from mocap.body.fit_report import FitReport, make_report
+from mocap.body.fit_result import fitted_motion
 from mocap.body.fit_shape import Poses, fit_shape
+from mocap.body.fit_shape_spread import shape_factor
 from mocap.body.fit_smooth import Stretch, smooth_stretch
 from mocap.body.fit_spread import Spread, spread_of_stretch
 from mocap.body.fit_start import FEWEST_POINTS, follow_track, loose_prediction, rough_roots
@@ -37,8 +38,6 @@ from mocap.body.fit_tables import BodyTables, PointData, body_tables
 from mocap.body.fit_views import FIRST_PX, PersonViews, camera_noise, pixel_data
 from mocap.body.model import BodyModel
 from mocap.errors import InputError
-from mocap.geometry.kinematics import forward_kinematics
-from mocap.geometry.rotations import quaternion_from_matrix
 from mocap.model import Motion
 from mocap.model.body_motion import BodyMotion
 
@@ -117,7 +116,7 @@ class _Fitter:
         self.keypoints = measured.keypoints
         self.noise_m = config.model_noise_m * firm_noise(measured.names)
         self.shape = np.array(model.shape_mean, np.float64)
-        self.shape_sigma = np.array(model.shape_sigma, np.float64)
+        self.shape_covariance = np.diag(np.square(model.shape_sigma))
         self.counts = measured.measured.sum(axis=1).astype(np.int64)
         self.views = views
         self.remarks: list[str] = []
@@ -163,9 +162,10 @@ class _Fitter:
             data, poses, stretches, standing, steps, iterations=2, floor=flat, spread=True
         )
         assert spread is not None
-        points = placed_points(self.body, poses)
-        motion = self._motion(poses, points, spread)
-        contacts = contacts_of(standing, points[:, self.body.sole])
+        motion = fitted_motion(
+            self.model, self.measured, self.body, self.shape, self.shape_covariance, poses, spread
+        )
+        contacts = contacts_of(standing, motion.keypoints_m[:, self.body.sole])
         report = make_report(
             self.model, motion, self.measured, held, contacts, floor_m, tuple(self.remarks)
         )
@@ -178,7 +178,7 @@ class _Fitter:
         sigma_px = camera_noise(views, first, placed_points(self.body, poses))
         data = pixel_data(views, self.measured, sigma_px, robust)
         rows = _spread_frames(self.counts, self.config.shape_frames)
-        self.shape, self.shape_sigma = fit_shape(
+        self.shape, self.shape_covariance = fit_shape(
             self.model, self.keypoints, data.chosen(rows), poses.chosen(rows), self.shape, rounds=5
         )
         self.body = self._tables()
@@ -213,7 +213,7 @@ class _Fitter:
         self.body = self._tables()
         self._find_noise(rows, poses)
         data = point_data(self.measured, self.noise_m, robust).chosen(rows)
-        self.shape, self.shape_sigma = fit_shape(
+        self.shape, self.shape_covariance = fit_shape(
             self.model, self.keypoints, data, poses, self.shape, rounds=5
         )
         self.body = self._tables()
@@ -293,6 +293,9 @@ class _Fitter:
             parts = self._smooth_batched(data, parts, stretches, tied, iterations)
             iterations = 0
 
+        shaped = self.model.shaped(self.shape)
+        factor = shape_factor(shaped, self.keypoints, self.shape_covariance)
+
         def one(item: tuple[Cut, Poses]) -> tuple[Poses, np.ndarray, Spread | None]:
             (start, stop, low, high), part = item
             frames = high - low
@@ -314,7 +317,7 @@ class _Fitter:
                     np.zeros((frames, unknowns)),
                 )
                 held = spread_of_stretch(
-                    self.body, piece, stretch, expect, *part, work, blocks, found
+                    self.body, piece, stretch, expect, *part, work, blocks, factor, found
                 )
                 found = Spread(*(array[keep] for array in found))
             steps.done()
@@ -351,74 +354,6 @@ class _Fitter:
             device=self.device,
         )
         return [found.poses for found in fitted]
-
-    def _motion(
-        self, poses: Poses, points: Float[np.ndarray, "frames keypoints 3"], spread: Spread
-    ) -> BodyMotion:
-        model, measured = self.model, self.measured
-        rest = model.shaped(self.shape).rest_joints_m
-        local = local_rotations(self.body, poses)
-        positions, _ = forward_kinematics(model.tree.parents, rest, poses.P, local)
-        residual = np.linalg.norm(points - measured.points_m, axis=2)
-        dofs = model.dofs
-        values = poses.Q.copy()
-        values[:, :3] = 0.0
-        return BodyMotion(
-            person_id=measured.person_id,
-            model=model.name,
-            gender=model.gender,
-            tree=model.tree,
-            rest_joints_m=rest,
-            shape_names=model.shape_names,
-            shape=self.shape,
-            shape_sigma=self.shape_sigma,
-            frame=measured.frame,
-            time_s=measured.time_s,
-            present=measured.present,
-            root_position_m=poses.P,
-            rotations=quaternion_from_matrix(local),
-            joint_positions_m=positions,
-            position_covariance_m2=spread.position,
-            rotation_covariance_rad2=spread.rotation,
-            measured=self._measured_joints(spread),
-            dof_names=dofs.names[3:],
-            dof_rad=values[:, 3:],
-            dof_limits_rad=dofs.limits_rad[3:],
-            keypoint_names=measured.names,
-            keypoints_m=points,
-            residual_m=residual,
-        )
-
-    def _measured_joints(self, spread: Spread) -> Bool[np.ndarray, "frames joints"]:
-        """Whether the frame's own keypoints narrow down a joint's rotation."""
-        body = self.body
-        prior = np.concatenate((np.ones(6), np.where(body.prior > 0, body.prior, 1.0)[3:]))
-        share = spread.own * prior
-        result = np.zeros((len(share), len(body.parents)), bool)
-        for j, parent in enumerate(body.parents):
-            first, stop = body.dof_start[j] + 3, body.dof_start[j + 1] + 3
-            if j == 0:
-                result[:, 0] = (spread.own[:, :6] < 0.1).all(axis=1)
-            elif first == stop:
-                result[:, j] = result[:, parent]
-            else:
-                result[:, j] = share[:, first:stop].mean(axis=1) < _MEASURED_SHARE
-        return result
-
-
-_MEASURED_SHARE = 0.85
-
-
-def local_rotations(body: BodyTables, poses: Poses) -> Float[np.ndarray, "frames joints 3 3"]:
-    """Rotation of each joint relative to its parent; of the root, in the world."""
-    frames, joints = len(poses.P), len(body.parents)
-    position, twist = np.zeros((joints, 3)), np.zeros((len(body.above), 6))
-    world = np.zeros((frames, joints, 3, 3))
-    for t in range(frames):
-        pose_body(body, poses.R[t], poses.Q[t], position, world[t], twist)
-    local = world.copy()
-    local[:, 1:] = np.swapaxes(world[:, body.parents[1:]], 2, 3) @ world[:, 1:]
-    return local
 
 
 class _Counter:

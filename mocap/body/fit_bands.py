@@ -1,4 +1,10 @@
-"""Compiled algebra of block pentadiagonal systems; the outer blocks are diagonal."""
+"""Compiled algebra of block pentadiagonal systems; the outer blocks are diagonal.
+
+The blocks are of 50 to 100 rows, where the matrix product of the linear algebra library is several
+times faster than loops, and a triangular solution is not. So factors are kept as inverses of
+triangular matrices, and everything beside them is a product. Who calls keeps the library to
+one thread.
+"""
 
 # pyright: basic
 
@@ -6,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 
@@ -30,135 +37,119 @@ def cholesky(A):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def lower_solve(L, Y):
-    """Replaces Y by L^-1 Y."""
-    n, columns = Y.shape
-    for j in range(n):
-        y = Y[j]
-        for k in range(j):
-            factor = L[j, k]
+def invert_lower(L):
+    """Replaces a lower triangular matrix by its inverse."""
+    n = len(L)
+    before = np.empty(n)
+    for i in range(n):
+        row = L[i]
+        before[:i] = row[:i]
+        row[:i] = 0.0
+        scale = 1.0 / row[i]
+        for k in range(i):
+            factor = -scale * before[k]
             if factor != 0.0:
-                other = Y[k]
-                for r in range(columns):
-                    y[r] -= factor * other[r]
-        inverse = 1.0 / L[j, j]
-        for r in range(columns):
-            y[r] *= inverse
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def upper_solve(L, Y):
-    """Replaces Y by L^-T Y."""
-    n, columns = Y.shape
-    for j in range(n - 1, -1, -1):
-        y = Y[j]
-        inverse = 1.0 / L[j, j]
-        for r in range(columns):
-            y[r] *= inverse
-        for k in range(j):
-            factor = L[j, k]
-            if factor != 0.0:
-                other = Y[k]
-                for r in range(columns):
-                    other[r] -= factor * y[r]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def subtract_product(C, Y, Z, lower):
-    """C -= Y^T Z, all n x n; `lower` says that Y[k, i] is zero for i > k."""
-    n = len(C)
-    for i in range(n):
-        row = C[i]
-        for k in range(i if lower else 0, n):
-            factor = Y[k, i]
-            other = Z[k]
-            for m in range(n):
-                row[m] -= factor * other[m]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def subtract_rows(C, U, Z):
-    """C -= U Z."""
-    n = len(C)
-    for i in range(n):
-        row = C[i]
-        for k in range(n):
-            factor = U[i, k]
-            other = Z[k]
-            for m in range(n):
-                row[m] -= factor * other[m]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def subtract_outer(C, B, U):
-    """The lower triangle of C -= B U^T."""
-    n = len(C)
-    for i in range(n):
-        left = B[i]
-        for m in range(i + 1):
-            right = U[m]
-            total = 0.0
-            for k in range(n):
-                total += left[k] * right[k]
-            C[i, m] -= total
+                other = L[k]
+                for m in range(k + 1):
+                    row[m] += factor * other[m]
+        row[i] = scale
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def factor_bands(A, A1, A2, Y2):
-    """Factors along time: A gets L_t, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
+    """Factors along time: A gets L_t^-1, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
     frames, n = A2.shape
+    product = np.empty((n, n))
     for t in range(frames):
         cholesky(A[t])
+        invert_lower(A[t])
         if t + 1 == frames:
             break
         Y1 = A1[t]
-        turned = Y1.T.copy()
-        Y1[:] = turned
-        lower_solve(A[t], Y1)
-        subtract_product(A[t + 1], Y1, Y1, False)
+        np.dot(A[t], Y1.T, product)
+        Y1[:] = product
+        np.dot(Y1.T, Y1, product)
+        A[t + 1] -= product
         if t + 2 == frames:
             continue
         Y = Y2[t]
-        Y[:] = 0.0
         for i in range(n):
-            Y[i, i] = A2[t, i]
-        lower_solve(A[t], Y)
-        subtract_product(A[t + 2], Y, Y, True)
-        subtract_product(A1[t + 1], Y, Y1, True)
+            for k in range(n):
+                Y[i, k] = A[t, i, k] * A2[t, k]
+        np.dot(Y.T, Y, product)
+        A[t + 2] -= product
+        np.dot(Y.T, Y1, product)
+        A1[t + 1] -= product
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve_bands(A, A1, Y2, b):
-    """Replaces b by the solution, from the factors."""
-    frames, n = b.shape
+def solve_bands(A, A1, Y2, B):
+    """Replaces each column of B, (F, N, R), by its solution, from the factors."""
+    frames, n, columns = B.shape
+    product = np.empty((n, columns))
     for t in range(frames):
-        x = b[t]
-        L = A[t]
-        for i in range(n):
-            total = x[i]
-            for k in range(i):
-                total -= L[i, k] * x[k]
-            x[i] = total / L[i, i]
+        x = B[t]
+        np.dot(A[t], x, product)
+        x[:] = product
         if t + 1 < frames:
-            for k in range(n):
-                for i in range(n):
-                    b[t + 1, i] -= A1[t, k, i] * x[k]
+            np.dot(A1[t].T, x, product)
+            B[t + 1] -= product
         if t + 2 < frames:
-            for k in range(n):
-                for i in range(k + 1):
-                    b[t + 2, i] -= Y2[t, k, i] * x[k]
+            np.dot(Y2[t].T, x, product)
+            B[t + 2] -= product
     for t in range(frames - 1, -1, -1):
-        x = b[t]
-        L = A[t]
+        x = B[t]
         if t + 1 < frames:
-            for k in range(n):
-                for i in range(n):
-                    x[k] -= A1[t, k, i] * b[t + 1, i]
+            np.dot(A1[t], B[t + 1], product)
+            x -= product
         if t + 2 < frames:
-            for k in range(n):
-                for i in range(k + 1):
-                    x[k] -= Y2[t, k, i] * b[t + 2, i]
-        for i in range(n - 1, -1, -1):
-            x[i] /= L[i, i]
-            for k in range(i):
-                x[k] -= L[i, k] * x[i]
+            np.dot(Y2[t], B[t + 2], product)
+            x -= product
+        np.dot(A[t].T, x, product)
+        x[:] = product
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def invert_frame(A, A1, Y2, t, later, C):
+    """One step backwards of the selected inverse of the system (Takahashi, 1973).
+
+    With U1 = L^-T Y1 and U2 = L^-T Y2, the covariance of frame t with the two after it follows from
+    theirs. To be called for t from the last frame to the first.
+
+    Args:
+        A: L_t^-1 of all frames.
+        A1: Y1 of all frames; that of t is overwritten.
+        Y2: of all frames; that of t is overwritten.
+        t: the frame.
+        later: covariances of t+1, of t+1 with t+2, and of t+2, (3, N, N); moved on by one frame.
+        C: gets the covariance of frame t.
+    """
+    frames, n, _ = A.shape
+    product = np.empty((n, n))
+    between = np.zeros((n, n))
+    np.dot(A[t].T, A[t], C)
+    if t + 1 < frames:
+        U1 = A1[t]
+        np.dot(A[t].T, U1, product)
+        U1[:] = product
+        np.dot(U1, later[0], between)
+        if t + 2 < frames:
+            U2 = Y2[t]
+            np.dot(A[t].T, U2, product)
+            U2[:] = product
+            np.dot(U2, later[1].T, product)
+            between += product
+            far = np.dot(U1, later[1])
+            np.dot(U2, later[2], product)
+            far += product
+            np.dot(far, U2.T, product)
+            C += product
+        np.dot(between, U1.T, product)
+        C += product
+    # Rounding must stay symmetric: the recursion amplifies what is not.
+    for i in range(n):
+        for m in range(i):
+            C[m, i] = C[i, m]
+    later[2] = later[0]
+    later[1] = -between
+    later[0] = C

@@ -21,12 +21,15 @@ from mocap.body.fit_kernels import (
     solve_tree,
     vector_of,
 )
+from mocap.body.fit_tables import PointData
 
 LARGEST_TURN = 0.7
 """Radians by which one step may change a degree of freedom."""
 _CONVERGED = 2e-4
 _DAMPING = 1e-4
 _MOST_DAMPING = 1e6
+_ANNEAL = 16.0
+"""Ratio of one robust scale, a squared distance, to the next."""
 
 
 class Prediction(NamedTuple):
@@ -219,6 +222,76 @@ def fit_frame(body, data, t, expect, p0, R0, q, iterations, work):
             damping = max(10 * damping, 1e-3)
         cost = linearise(body, data, t, expect, p0, R0, q, work)
     return cost, iterations
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def farthest(data, t, p0, points):
+    """Largest squared distance of a measurement of frame t from the body, in sigmas."""
+    largest = 0.0
+    for k in range(len(points)):
+        info = data.information[t, k]
+        if info[0, 0] > 0:
+            x = data.points[t, k, 0] - p0[0] - points[k, 0]
+            y = data.points[t, k, 1] - p0[1] - points[k, 1]
+            z = data.points[t, k, 2] - p0[2] - points[k, 2]
+            d2 = info[0, 0] * x * x + info[1, 1] * y * y + info[2, 2] * z * z
+            d2 += 2.0 * (info[0, 1] * x * y + info[0, 2] * x * z + info[1, 2] * y * z)
+            largest = max(largest, d2)
+    return largest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_frame_annealed(body, data, t, expect, p0, R0, q, iterations, work, widest):
+    """As `fit_frame`, with robust scales that shrink from `widest` to that of the data.
+
+    A limb that starts far from its keypoints is an outlier at the final scale, and stays one; at a
+    wide scale it is pulled (graduated non-convexity: Blake and Zisserman, Visual Reconstruction,
+    1987). What is an outlier indeed lets go again as the scale shrinks.
+    """
+    tried = 0
+    count = 0
+    scale = data.robust
+    while scale < widest:
+        scale *= _ANNEAL
+        count += 1
+    for _ in range(count):
+        wide = PointData(
+            data.points,
+            data.information,
+            data.pixels,
+            data.pixel_weight,
+            data.matrix,
+            data.distortion,
+            data.fisheye,
+            data.T_cam_world,
+            scale,
+        )
+        _, steps = fit_frame(body, wide, t, expect, p0, R0, q, iterations, work)
+        tried += steps
+        scale /= _ANNEAL
+    cost, steps = fit_frame(body, data, t, expect, p0, R0, q, iterations, work)
+    return cost, tried + steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fit_frame_regaining(body, data, t, expect, p0, R0, q, iterations, work):
+    """As `fit_frame`; where a keypoint is given up, annealed from the same start as well.
+
+    A keypoint that is given up is a wild one, or that of a limb which has gone far since the pose
+    the fit starts from. The pose of the lower cost is kept, and the cost returned.
+    """
+    start_p, start_R, start_q = p0.copy(), R0.copy(), q.copy()
+    best, _ = fit_frame(body, data, t, expect, p0, R0, q, iterations, work)
+    left = farthest(data, t, p0, work.points)
+    if left <= data.robust:
+        return best
+    first_p, first_R, first_q = p0.copy(), R0.copy(), q.copy()
+    p0[:], R0[:], q[:] = start_p, start_R, start_q
+    cost, _ = fit_frame_annealed(body, data, t, expect, p0, R0, q, iterations, work, left)
+    if cost < best:
+        return cost
+    p0[:], R0[:], q[:] = first_p, first_R, first_q
+    return best
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

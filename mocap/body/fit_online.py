@@ -18,11 +18,21 @@ from mocap.arrays import Bool, Float
 from mocap.body.fit_config import FitConfig
 from mocap.body.fit_contacts import LOW_M, SLOW_M_S
 from mocap.body.fit_data import FEWEST_KEYPOINTS, inform
-from mocap.body.fit_frame import Prediction, fit_frame, frame_work, linearise
+from mocap.body.fit_frame import (
+    Prediction,
+    farthest,
+    fit_frame,
+    fit_frame_annealed,
+    fit_frame_regaining,
+    frame_work,
+    linearise,
+)
+from mocap.body.fit_joint_spread import frame_spread
 from mocap.body.fit_kernels import factor_tree, move, variances_tree
 from mocap.body.fit_noise import firm_noise, is_trunk
 from mocap.body.fit_poses import motion_density
 from mocap.body.fit_shape import Poses, reduced_shape_equations
+from mocap.body.fit_shape_spread import shape_factor
 from mocap.body.fit_start import rough_roots
 from mocap.body.fit_tables import PointData, body_tables
 from mocap.body.model import BodyModel
@@ -54,9 +64,13 @@ class OnlinePose:
         root_position_m: world position of the root joint.
         rotations: of each joint relative to its parent; of the root, in the world.
         joint_positions_m: of all joints.
+        position_covariance_m2: covariance of each joint's position, the uncertainty of the shape
+            included.
+        rotation_covariance_rad2: of each joint's rotation as a small rotation vector d in its own
+            frame, R exp(d); the same.
         dof_rad: values of the model's degrees of freedom; the root's three are 0.
         sigma: standard deviation of every unknown: the root's position (metres) and rotation
-            (radians), then the other degrees of freedom.
+            (radians), then the other degrees of freedom; for the shape as it is known.
         shape: the shape as far as it is known.
         shape_settled: whether the shape will change no more.
         standing: which sole points are held.
@@ -67,6 +81,8 @@ class OnlinePose:
     root_position_m: Float[np.ndarray, " 3"]
     rotations: Float[np.ndarray, "joints 3 3"]
     joint_positions_m: Float[np.ndarray, "joints 3"]
+    position_covariance_m2: Float[np.ndarray, "joints 3 3"]
+    rotation_covariance_rad2: Float[np.ndarray, "joints 3 3"]
     dof_rad: Float[np.ndarray, " dofs"]
     sigma: Float[np.ndarray, " unknowns"]
     shape: Float[np.ndarray, " shape"]
@@ -101,7 +117,7 @@ class OnlineFitter:
         self._information = np.diag(1.0 / model.shape_sigma**2)
         self._weighted = self._information @ model.shape_mean
         self._seen = self._told = 0
-        self._body = body_tables(model, self.shape, self._keypoints)
+        self._take_shape(np.zeros((len(self.shape),) * 2) if self._settled else None)
         joints, unknowns = len(self._body.parents), len(self._body.above)
         self._work = frame_work(joints, len(names), unknowns)
         density = motion_density(self._body) / max(self.config.smooth, 1e-9)
@@ -117,6 +133,7 @@ class OnlineFitter:
         self._velocity = np.zeros(unknowns)
         # Variances of value and velocity, and their covariance.
         self._variance = np.zeros((3, unknowns))
+        self._spread = np.zeros((2, joints, 3, 3))
         self._threads = ThreadpoolController()
         self._time_s = float("nan")
         self._fitted_s = float("nan")
@@ -167,7 +184,7 @@ class OnlineFitter:
             1.0 / _FLOOR_SIGMA_M**2 if self.config.floor else 0.0,
         )
         if enough:
-            fit_frame(self._body, data, 0, expect, P[0], R[0], Q[0], _STEPS, self._work)
+            fit_frame_regaining(self._body, data, 0, expect, P[0], R[0], Q[0], _STEPS, self._work)
             self._fitted_s = time_s
         self._correct(data, expect, fresh=not known)
         self._find_standing(time_s, points_m, measured)
@@ -216,7 +233,10 @@ class OnlineFitter:
             0.0,
         )
         wide = data._replace(robust=_WIDE)
-        fit_frame(self._body, wide, 0, loose, P[0], R[0], Q[0], 40, self._work)
+        pose = (P[0], R[0], Q[0])
+        fit_frame(self._body, wide, 0, loose, *pose, 40, self._work)
+        left = farthest(data, 0, P[0], self._work.points)
+        fit_frame_annealed(self._body, data, 0, loose, *pose, _STEPS, self._work, left)
         self._velocity[:] = 0.0
         self._standing[:] = False
         self._sole_m[:] = np.nan
@@ -236,6 +256,7 @@ class OnlineFitter:
         """The filter's state after the fit of a frame."""
         P, R, Q = self._pose
         linearise(self._body, data, 0, expect, P[0], R[0], Q[0], self._work)
+        frame_spread(self._body, Q[0], expect.weight, self._factor, self._work, *self._spread)
         self._work.H[np.diag_indices(6)] += 1e-6
         factor_tree(self._body.above, self._work.H)
         after = np.zeros(len(self._density))
@@ -283,9 +304,8 @@ class OnlineFitter:
         loose = expect._replace(
             weight=np.zeros_like(expect.weight), anchor_weight=np.zeros_like(expect.anchor_weight)
         )
-        shaped = self.model.shaped(self.shape)
         normal, pull = reduced_shape_equations(
-            shaped, self._keypoints, self._body, data, 0, loose, self._pose, self._work
+            self._shaped, self._keypoints, self._body, data, 0, loose, self._pose, self._work
         )
         self._information += _SHAPE_SHARE * normal
         self._weighted += _SHAPE_SHARE * (normal @ self.shape + pull)
@@ -293,7 +313,15 @@ class OnlineFitter:
         self._settled = self._seen >= _SHAPE_FRAMES
         if self._told in _EARLY or self._settled:
             self.shape = np.linalg.solve(self._information, self._weighted)
-            self._body = body_tables(self.model, self.shape, self._keypoints)
+            self._take_shape()
+
+    def _take_shape(self, covariance: Float[np.ndarray, "shape shape"] | None = None) -> None:
+        """Tables for the shape of the moment, whose covariance is what is known so far."""
+        if covariance is None:
+            covariance = np.linalg.inv(self._information)
+        self._body = body_tables(self.model, self.shape, self._keypoints)
+        self._shaped = self.model.shaped(self.shape)
+        self._factor = shape_factor(self._shaped, self._keypoints, covariance)
 
     def _result(self, time_s: float, enough: bool) -> OnlinePose:
         P, _, Q = self._pose
@@ -308,6 +336,8 @@ class OnlineFitter:
             P[0].copy(),
             local,
             P[0] + self._work.position,
+            self._spread[0].copy(),
+            self._spread[1].copy(),
             values,
             np.sqrt(self._variance[0]),
             self.shape.copy(),

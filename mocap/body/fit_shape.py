@@ -57,8 +57,8 @@ def fit_shape(
     shape: Float[np.ndarray, " shape"],
     *,
     rounds: int = _ROUNDS,
-) -> tuple[Float[np.ndarray, " shape"], Float[np.ndarray, " shape"]]:
-    """Shape and its standard deviation; the poses are improved in place.
+) -> tuple[Float[np.ndarray, " shape"], Float[np.ndarray, "shape shape"]]:
+    """Shape and its covariance; the poses are improved in place.
 
     Args:
         model: the body model.
@@ -90,7 +90,7 @@ def fit_shape(
         shape = shape + step
         if np.abs(step / sigma).max() < _CONVERGED:
             break
-    return shape, np.sqrt(np.diag(covariance))
+    return shape, covariance
 
 
 def reduced_shape_equations(

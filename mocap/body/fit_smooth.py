@@ -86,7 +86,7 @@ def _steps(P, R, Q, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _columns(body, k, point, twist, out):
+def sole_columns(body, k, point, twist, out):
     """Writes the derivatives of keypoint k by its chain of unknowns; returns the last of them."""
     j = body.point_joint[k]
     while j > 0 and body.dof_start[j + 1] == body.dof_start[j]:
@@ -182,8 +182,8 @@ def build_equations(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, he
                 continue
             w = stretch.standing_weight
             k = body.sole[s]
-            last = _columns(body, k, points[now, s], twist[now], here)
-            _columns(body, k, points[1 - now, s], twist[1 - now], before)
+            last = sole_columns(body, k, points[now, s], twist[now], here)
+            sole_columns(body, k, points[1 - now, s], twist[1 - now], before)
             e0 = P[t - 1, 0] - P[t, 0] + points[1 - now, s, 0] - points[now, s, 0]
             e1 = P[t - 1, 1] - P[t, 1] + points[1 - now, s, 1] - points[now, s, 1]
             e2 = P[t - 1, 2] - P[t, 2] + points[1 - now, s, 2] - points[now, s, 2]
@@ -294,7 +294,7 @@ def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, block
             for i in range(n):
                 A[t, i, i] *= 1.0 + damping
         factor_bands(A, A1, A2, Y2)
-        solve_bands(A, A1, Y2, b)
+        solve_bands(A, A1, Y2, b.reshape(frames, n, 1))
         old_P[:] = P
         old_R[:] = R
         old_Q[:] = Q

@@ -11,7 +11,13 @@ import numpy as np
 from numba import njit
 
 from mocap.arrays import Float
-from mocap.body.fit_frame import Prediction, fit_frame
+from mocap.body.fit_frame import (
+    Prediction,
+    farthest,
+    fit_frame,
+    fit_frame_annealed,
+    fit_frame_regaining,
+)
 from mocap.body.fit_tables import BodyTables
 
 FEWEST_POINTS = 3
@@ -105,14 +111,15 @@ def follow_track(body, data, wide, expect, counts, rough_P, rough_R, P, R, Q, do
             expect.weight[3:] = 1.0 / (_FOLLOW_RAD * _FOLLOW_RAD)
             if t - before > 5:
                 expect.weight[:6] = 0.0
-            best, _ = fit_frame(body, data, t, expect, p, r, q, 12, work)
+            best = fit_frame_regaining(body, data, t, expect, p, r, q, 12, work)
             P[t], R[t], Q[t] = p, r, q
         if best > _BAD_COST * counts[t] and np.isfinite(rough_P[t, 0]):
             p[:], r[:], q[:] = rough_P[t], rough_R[t], body.rest
             q[:3] = 0.0
             expect.weight[:] = 0.0
             fit_frame(body, wide, t, expect, p, r, q, 30, work)
-            cost, _ = fit_frame(body, data, t, expect, p, r, q, 20, work)
+            left = farthest(data, t, p, work.points)
+            cost, _ = fit_frame_annealed(body, data, t, expect, p, r, q, 20, work, left)
             if cost < best:
                 P[t], R[t], Q[t] = p, r, q
                 best = cost

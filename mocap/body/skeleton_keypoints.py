@@ -12,7 +12,8 @@ free model `anny` over a population of adults who move, and so are the spreads, 
 follows one regression so closely. That of the knee along the bone is between that of all people (6)
 and that which remains when the length of the thigh is known (2). Feet keep a spread of 8: shoes,
 and the turn of the foot about the shank, which differs between people and which the skeleton does
-not have. For MediaPipe's body points the means are the joint centres, with more freedom.
+not have. Those of MediaPipe's body points are what `tests/benchmarks/detector_offsets.py` finds on
+rendered people; their spreads hold what differs between people and between movements.
 """
 
 from __future__ import annotations
@@ -63,17 +64,20 @@ _LEFT: dict[str, Offset] = {
     "index": Offset("Hand", "Hand", (58.0, -16.5, 0.0), (10.0, 10.0, 10.0)),
     "pinky": Offset("Hand", "Hand", (50.0, 24.0, -1.0), (10.0, 10.0, 10.0)),
 }
-_BLAZEPOSE_LEFT: dict[str, Offset] = {
-    "shoulder": Offset("Shoulder", "Arm", (0.0, 0.0, 6.0), (12.0, 12.0, 12.0)),
-    "elbow": Offset("Arm", "ForeArm", (0.0, 0.0, 0.0), (9.0, 9.0, 9.0)),
-    "wrist": Offset("ForeArm", "Hand", (0.0, 0.0, 0.0), (8.0, 8.0, 8.0)),
-    "hip": Offset("UpLeg", "UpLeg", (0.0, 0.0, 0.0), (18.0, 18.0, 18.0)),
-    "knee": Offset("Leg", "Leg", (0.0, 0.0, 0.0), (11.0, 11.0, 11.0)),
-    "ankle": Offset("Leg", "Foot", (0.0, 0.0, 4.0), (10.0, 10.0, 10.0)),
-    "heel": Offset("Foot", "Foot", (1.0, 19.5, -25.0), (8.0, 8.0, 8.0)),
-    "big_toe": Offset("ToeBase", "Foot", (-4.0, -117.0, -27.0), (10.0, 10.0, 10.0)),
+_BLAZEPOSE: dict[str, Offset] = {
+    "nose": Offset("Head", "Head", (0.0, -59.2, 8.5), (6.0, 6.0, 6.0)),
+    "eye": Offset("Head", "Head", (14.3, -45.7, 25.7), (5.0, 5.0, 5.0)),
+    "ear": Offset("Head", "Head", (29.5, -16.8, 16.3), (7.0, 7.0, 7.0)),
+    "shoulder": Offset("Shoulder", "Arm", (-8.6, 0.6, 12.4), (5.0, 4.0, 3.0)),
+    "elbow": Offset("Arm", "ForeArm", (-5.7, -3.2, -2.9), (5.0, 4.0, 3.0)),
+    "wrist": Offset("ForeArm", "Hand", (0.4, 0.9, -2.2), (3.5, 3.0, 2.5)),
+    "hip": Offset("UpLeg", "UpLeg", (-12.9, -15.3, -15.7), (6.0, 4.0, 7.0)),
+    "knee": Offset("Leg", "Leg", (-3.1, -1.2, -11.0), (3.5, 4.0, 5.5)),
+    "ankle": Offset("Leg", "Foot", (0.4, -4.0, 22.0), (2.5, 2.5, 4.5)),
+    "heel": Offset("Foot", "Foot", (0.3, 18.1, -18.3), (8.0, 8.0, 8.0)),
+    "big_toe": Offset("ToeBase", "Foot", (-3.1, -108.7, -28.4), (10.0, 10.0, 10.0)),
 }
-OFFSETS_OF_SKELETON: dict[str, dict[str, Offset]] = {"blazepose_wholebody": _BLAZEPOSE_LEFT}
+OFFSETS_OF_SKELETON: dict[str, dict[str, Offset]] = {"blazepose_wholebody": _BLAZEPOSE}
 """Tables which replace entries of the usual one, by skeleton."""
 
 FACE_PLACES: dict[str, tuple[float, float, float]] = {
@@ -95,13 +99,14 @@ FACE_SIGMA = 6.0
 
 def keypoint_offset(skeleton: str, name: str) -> tuple[str, Offset] | None:
     """Side ("", "left", "right") and offset of a body keypoint; None if it is not fitted."""
+    own = OFFSETS_OF_SKELETON.get(skeleton, {})
     if name in _MIDLINE:
-        return "", _MIDLINE[name]
+        return "", own.get(name, _MIDLINE[name])
     side, _, part = name.partition("_")
-    if side not in ("left", "right"):
+    offset = own.get(part, _LEFT.get(part))
+    if side not in ("left", "right") or offset is None:
         return None
-    offset = OFFSETS_OF_SKELETON.get(skeleton, {}).get(part) or _LEFT.get(part)
-    return None if offset is None else (side, offset)
+    return side, offset
 
 
 def finger_places() -> dict[str, tuple[str, str]]:

@@ -12,14 +12,9 @@ from mocap.cli.export_source import session_source
 from mocap.cli.options import SessionPath, option, required
 from mocap.cli.progress import progress_bar, say, say_error
 from mocap.errors import InputError
-from mocap.export.formats import (
-    EXPORT_FORMATS,
-    ExportOptions,
-    ExportReport,
-    MotOptions,
-    export,
-    format_by_name,
-)
+from mocap.export.exporting import ExportReport, export
+from mocap.export.formats import EXPORT_FORMATS, format_by_name
+from mocap.export.options import ExportOptions, MotOptions
 from mocap.export.retarget import RetargetOptions
 from mocap.files import make_output_folder
 from mocap.storage.session_reader import Session

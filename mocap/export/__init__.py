@@ -1,6 +1,8 @@
 """Motion in the formats of other tools."""
 
-from mocap.export.formats import EXPORT_FORMATS, ExportOptions, ExportReport, export
+from mocap.export.exporting import ExportReport, export
+from mocap.export.formats import EXPORT_FORMATS
+from mocap.export.options import ExportOptions
 from mocap.export.source import ExportSource, ViewRows, Written
 
 __all__ = [

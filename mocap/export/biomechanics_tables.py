@@ -38,7 +38,9 @@ def derived_table(kind: Derived, motion: BodyMotion, method: ContactMethod) -> T
 
 def quantity_table(name: str, table: QuantityTable) -> Table:
     """Columns `frame`, `time_s`, `id`, then for each quantity its value `NAME_UNIT`, its standard
-    deviation `NAME_sigma_UNIT`, and `NAME_measured` (0 where it rests on no measurement)."""
+    deviation `NAME_sigma_UNIT`, and `NAME_measured` (0 where it rests on no measurement); for
+    angles and their speeds also `NAME_singular` (1 next to a gimbal lock, where it means little).
+    """
     columns: dict[str, np.ndarray] = {
         "frame": table.frame,
         "time_s": table.time_s,
@@ -48,6 +50,8 @@ def quantity_table(name: str, table: QuantityTable) -> Table:
         columns[_with_unit(column, unit)] = table.values[:, i]
         columns[_with_unit(f"{column}_sigma", unit)] = table.sigma[:, i]
         columns[f"{column}_measured"] = table.measured[:, i]
+        if unit.startswith("deg"):
+            columns[f"{column}_singular"] = table.singular[:, i]
     return Table(name, columns, {})
 
 

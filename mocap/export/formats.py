@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from mocap.body.biomechanics.contacts import ContactMethod
 from mocap.body.biomechanics.gait import gait
 from mocap.body.smpl_kinds import SMPL_KINDS
 from mocap.body.surface import SurfaceMesh, has_surface, surface_mesh
-from mocap.errors import BodyModelError, InputError, MocapError, valid_choices
+from mocap.errors import InputError, valid_choices
 from mocap.export.amass import write_amass
 from mocap.export.animation import animation
 from mocap.export.biomechanics_tables import derived_table
 from mocap.export.body_npz import write_body_npz
-from mocap.export.bvh import BvhOptions, Fingers, motion_notes, with_fingers, write_bvh
-from mocap.export.c3d import C3dOptions, write_c3d
+from mocap.export.bvh import motion_notes, with_fingers, write_bvh
+from mocap.export.c3d import write_c3d
 from mocap.export.easymocap_json import write_easymocap
 from mocap.export.glb import write_glb
 from mocap.export.glb_meshes import body_mesh, bone_mesh
 from mocap.export.keypoints_npz import write_keypoints_npz
 from mocap.export.markers import person_markers
 from mocap.export.mot import write_mot
-from mocap.export.openpose_json import OpenPoseOptions, write_openpose
+from mocap.export.openpose_json import write_openpose
 from mocap.export.opensim_ik import write_opensim_ik
-from mocap.export.retarget import RetargetOptions, write_retargeted
+from mocap.export.options import ExportOptions, GlbOptions, TableOptions
+from mocap.export.retarget import write_retargeted
 from mocap.export.source import ExportSource, Written
 from mocap.export.tables import (
     Table,
@@ -37,94 +36,11 @@ from mocap.export.tables import (
     write_parquet,
     write_table_npz,
 )
-from mocap.export.trc import TrcOptions, marker_summary, write_trc
+from mocap.export.trc import marker_summary, write_trc
 from mocap.files import check_output
 from mocap.model import BodyMotion
 
-Contents = Literal["auto", "keypoints", "bodies", "angles", "center_of_mass", "events", "strides"]
 _OF_BODIES = ("bodies", "angles", "center_of_mass", "events", "strides")
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """What the tables (csv, parquet, npz) hold."""
-
-    contents: tuple[Contents, ...] = ("auto",)
-    """One or more of keypoints, bodies (joint positions and rotations), angles, center_of_mass,
-    events and strides. auto: keypoints, and the others where the session holds fitted bodies."""
-    gait: ContactMethod = "ground"
-    """How foot contacts are found, for events and strides: treadmill on a moving belt."""
-
-
-@dataclass(frozen=True)
-class GlbOptions:
-    """How GLB files are written."""
-
-    mesh: Literal["auto", "surface", "bones"] = "auto"
-    """surface: the body's own, of a body model that has one; bones: a double pyramid for each
-    bone; auto: the surface where its licence lets files be passed on."""
-    fingers: Fingers = "auto"
-    """Joints of the fingers, if bones are shown. auto: where a finger was measured."""
-
-
-@dataclass(frozen=True)
-class MotOptions:
-    """How MOT files are made."""
-
-    model: Path | None = None
-    """An OpenSim model (.osim) whose markers are called as ours (see --trc.names): OpenSim solves
-    its coordinates for the markers. Without it they are the angles of the fitted body."""
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Options of all formats."""
-
-    bvh: BvhOptions = field(default_factory=BvhOptions)
-    """BVH."""
-    glb: GlbOptions = field(default_factory=GlbOptions)
-    """glTF."""
-    trc: TrcOptions = field(default_factory=TrcOptions)
-    """TRC."""
-    c3d: C3dOptions = field(default_factory=C3dOptions)
-    """C3D."""
-    mot: MotOptions = field(default_factory=MotOptions)
-    """MOT."""
-    tables: TableOptions = field(default_factory=TableOptions)
-    """csv, parquet, npz."""
-    openpose: OpenPoseOptions = field(default_factory=OpenPoseOptions)
-    """OpenPose JSON."""
-    retarget: RetargetOptions = field(default_factory=RetargetOptions)
-    """The user's own skeleton."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What could not be written.
-
-    Attributes:
-        format: the format.
-        person_id: whose file it was; None for a file of all people.
-        message: why, and the remedy.
-    """
-
-    format: str
-    person_id: int | None
-    message: str
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What an export ended in.
-
-    Attributes:
-        written: files by format, in the order of the formats; a format may have none.
-        failures: what could not be written.
-    """
-
-    written: Mapping[str, tuple[Written, ...]]
-    failures: tuple[Failure, ...]
-
 
 PersonWriter = Callable[[ExportSource, int, Path, ExportOptions], Written]
 """Writes one person's file: (source, person id, path, options)."""
@@ -362,62 +278,3 @@ def format_by_name(name: str) -> ExportFormat:
         raise InputError(
             f"unknown export format {name!r}; formats are {valid_choices(EXPORT_FORMATS)}"
         ) from None
-
-
-def export(
-    source: ExportSource,
-    names: Sequence[str],
-    folder: Path,
-    options: ExportOptions,
-    *,
-    overwrite: bool,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> ExportReport:
-    """Writes a session in several formats.
-
-    A format or person that fails does not keep the others from being written.
-
-    Args:
-        source: the session.
-        names: of the formats.
-        folder: to write to.
-        options: of the formats.
-        overwrite: whether existing files are replaced.
-        progress: called before each file with the steps done, all steps, and what comes next.
-
-    Raises:
-        InputError: a format is unknown, or there are no people.
-    """
-    formats = {name: format_by_name(name) for name in names}
-    people = source.motion.person_ids
-    if not people:
-        raise InputError("there is nobody in this motion; there is nothing to export")
-    total = sum(len(people) if each.person else 1 for each in formats.values())
-    done = 0
-    written: dict[str, tuple[Written, ...]] = dict.fromkeys(formats, ())
-    failures: list[Failure] = []
-    for name, each in formats.items():
-        for person_id in people if each.person else (None,):
-            what = name if person_id is None else f"{name}, person {person_id}"
-            if progress is not None:
-                progress(done, total, what)
-            try:
-                if person_id is not None:
-                    assert each.person is not None
-                    path = folder / f"person_{person_id}{each.ending}"
-                    check_output(path, overwrite=overwrite)
-                    made = (each.person(source, person_id, path, options),)
-                else:
-                    assert each.folder is not None
-                    made = tuple(each.folder(source, folder, options, overwrite))
-                written[name] = (*written[name], *made)
-            except BodyModelError as error:
-                # It is the same for everybody.
-                failures.append(Failure(name, None, str(error)))
-                break
-            except (MocapError, OSError) as error:
-                failures.append(Failure(name, person_id, str(error)))
-            done += 1
-    if progress is not None:
-        progress(done, total, "exported")
-    return ExportReport(written, tuple(failures))

@@ -196,6 +196,31 @@ def test_the_world_may_be_moved() -> None:
     assert np.allclose(a.joint_positions_m @ turn.T + shift, b.joint_positions_m, atol=2e-3)
 
 
+def test_a_limb_that_is_suddenly_elsewhere_is_not_given_up() -> None:
+    truth = true_motion("reach", 1.75, 1.0, 2.0)
+    height = truth.points_m[:, COCO_WHOLEBODY_133.index("left_wrist"), 2]
+    frames = np.repeat([height.argmin(), height.argmax()], 20)
+    jump = replace(
+        truth,
+        time_s=truth.time_s[:40],
+        points_m=truth.points_m[frames],
+        heads_m={joint: heads[frames] for joint, heads in truth.heads_m.items()},
+    )
+    assert np.ptp(height) > 0.4
+    rows = jump.rows(0.001, 16)
+    fit = fit_body(BODY, rows, FitConfig(smooth=0.0))
+    assert max(e[21:].max() for e in joint_errors(jump, fit.motion).values()) < 0.05
+    columns = [COCO_WHOLEBODY_133.index(n) for n in BODY.keypoint_names]
+    fitter = OnlineFitter(BODY, shape=fit.motion.shape)
+    hand = BODY.tree.index("LeftHand")
+    for t in range(22):
+        pose = fitter.update(
+            rows.time_s[t], rows.points_m[t, columns], rows.covariance_m2[t, columns]
+        )
+    assert pose is not None
+    assert np.linalg.norm(pose.joint_positions_m[hand] - jump.heads_m["LeftHand"][21]) < 0.05
+
+
 def test_feet_stay_above_the_floor() -> None:
     truth = true_motion("squat", 1.75, 1.0, 2.0)
     rows = truth.rows(0.02, 11)

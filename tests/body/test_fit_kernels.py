@@ -17,6 +17,7 @@ from mocap.body.fit_kernels import (
     vector_of,
 )
 from mocap.body.fit_shape import Poses, pose_jacobian, shape_jacobian
+from mocap.body.fit_shape_spread import ShapeFactor
 from mocap.body.fit_smooth import smooth_stretch
 from mocap.body.fit_spread import Spread, spread_of_stretch
 from mocap.body.fit_start import loose_prediction
@@ -181,7 +182,8 @@ def test_a_stretch_agrees_with_the_dense_system() -> None:
         np.zeros((FRAMES, n)),
         np.zeros((FRAMES, n)),
     )
-    held = spread_of_stretch(body, data, stretch, expect, *poses, work, blocks, spread)
+    known = ShapeFactor(np.zeros((joints, 3, 1)), np.zeros((len(body.point_joint), 3, 1)))
+    held = spread_of_stretch(body, data, stretch, expect, *poses, work, blocks, known, spread)
     assert not held.any()
     dense = stretch_equations(body, data, stretch, expect, poses)
     inverse = np.linalg.inv(dense.H)

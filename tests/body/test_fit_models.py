@@ -80,8 +80,7 @@ def test_parameters_come_back_from_the_joints_of_smplx(stand_ins: Path, kind: st
     names = body.keypoint_names
     table = Skeleton(f"{kind} own", names, ("body",) * len(names), (), names[:5])
     person = as_motion(table, joints[:, : len(names)], 1e-4)
-    # Exact keypoints have no outliers: a step that is far off is not to be taken for one.
-    config = FitConfig(robust_sigmas=1e4, model_noise_m=1e-4, floor=False, contacts=False)
+    config = FitConfig(model_noise_m=1e-4, floor=False, contacts=False)
     fitted = fit_body(body, person, config).motion
     ours = smpl_parameters(fitted)
     again, _ = smplx_forward(path, ours)

@@ -56,9 +56,10 @@ def test_it_writes_tables_and_pictures(mocap, session: Path, tmp_path: Path) -> 
         assert f"person_0_{name}.csv" in written
         assert str(folder / f"person_0_{name}.csv") in answer.out
     angles = rows(folder / "person_0_angles.csv")
-    assert list(angles[0])[:7] == [
+    assert list(angles[0])[:8] == [
         *("frame", "time_s", "id", "pelvis_left_rotation_deg", "pelvis_left_rotation_sigma_deg"),
-        *("pelvis_left_rotation_measured", "pelvis_right_drop_deg"),
+        *("pelvis_left_rotation_measured", "pelvis_left_rotation_singular"),
+        "pelvis_right_drop_deg",
     ]
     assert abs(float(angles[0]["left_knee_flexion_deg"])) < 180
     com = rows(folder / "person_0_center_of_mass.csv")

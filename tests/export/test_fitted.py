@@ -9,7 +9,8 @@ from export_readers import bvhio_positions, source_of
 from mocap.body.fit import fit_body
 from mocap.body.registry import BodyRequest, body_model
 from mocap.export.axes import y_up
-from mocap.export.formats import ExportOptions, TableOptions, export
+from mocap.export.exporting import export
+from mocap.export.options import ExportOptions, TableOptions
 from mocap.geometry.kinematics import forward_kinematics
 from mocap.geometry.rotations import matrix_from_quaternion
 from mocap.model import BodyMotion, Motion, skeleton_by_name

@@ -7,7 +7,9 @@ from body_motions import humanoid_tree, moving, posed
 from export_readers import source_of
 
 from mocap.errors import InputError
-from mocap.export.formats import EXPORT_FORMATS, ExportOptions, TableOptions, export
+from mocap.export.exporting import export
+from mocap.export.formats import EXPORT_FORMATS
+from mocap.export.options import ExportOptions, TableOptions
 from mocap.export.source import ExportSource
 from mocap.model import Motion, skeleton_by_name
 

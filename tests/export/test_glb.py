@@ -20,9 +20,10 @@ from mocap.body.smpl_parameters import beta_names
 from mocap.body.surface import posed_vertices, surface, surface_mesh
 from mocap.export.animation import Animation, animation
 from mocap.export.axes import y_up
-from mocap.export.formats import ExportOptions, GlbOptions, export
+from mocap.export.exporting import export
 from mocap.export.glb import SkinnedMesh, write_glb
 from mocap.export.glb_meshes import body_mesh, bone_mesh
+from mocap.export.options import ExportOptions, GlbOptions
 from mocap.geometry.kinematics import forward_kinematics
 from mocap.geometry.rotations import matrix_from_quaternion
 from mocap.model import BodyMotion

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from mocap.errors import DependencyError, InputError
 from mocap.export import opensim_ik
 from mocap.export.axes import OPENSIM
-from mocap.export.formats import ExportOptions, MotOptions, export
+from mocap.export.exporting import export
+from mocap.export.options import ExportOptions, MotOptions
 from mocap.model import Motion, skeleton_by_name
 
 PLACES = {"nose": (0.5, 0.0, 0.0), "left_eye": (0.0, 0.4, 0.0), "right_eye": (0.2, 0.1, 0.3)}

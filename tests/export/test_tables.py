@@ -19,6 +19,7 @@ from mocap.export.tables import (
     keypoint_table,
     write_csv,
     write_parquet,
+    write_table_npz,
 )
 from mocap.model import Motion, skeleton_by_name
 
@@ -138,6 +139,24 @@ def test_angles_have_units_sigmas_and_the_right_angle_of_an_elbow() -> None:
     np.testing.assert_allclose(table.columns["right_elbow_flexion_deg"], 0.0, atol=1e-9)
     assert np.isnan(table.columns["left_elbow_flexion_sigma_deg"]).all()
     assert table.columns["left_elbow_flexion_measured"].all()
+
+
+def test_angles_next_to_a_gimbal_lock_are_marked_in_every_kind_of_file(tmp_path) -> None:
+    # Arms that hang straight down have no plane of elevation; those of the T-pose have one.
+    motion = posed({"LeftArm": np.array([0.0, np.pi / 2, 0.0])}, frames=6)
+    table = derived_table("angles", motion, "ground")
+    write_csv(table, tmp_path / "angles.csv")
+    write_parquet(table, tmp_path / "angles.parquet")
+    write_table_npz(table, tmp_path / "angles.npz")
+    with np.load(tmp_path / "angles.npz") as data:
+        files = [dict(data), pd.read_csv(tmp_path / "angles.csv")]
+    files.append(pd.read_parquet(tmp_path / "angles.parquet"))
+    for columns in files:
+        assert np.all(columns["left_shoulder_plane_of_elevation_singular"] == 1)
+        assert np.all(columns["right_shoulder_plane_of_elevation_singular"] == 0)
+        assert np.all(columns["left_shoulder_flexion_singular"] == 0)
+    masses = derived_table("center_of_mass", motion, "ground")
+    assert not any(name.endswith("_singular") for name in masses.columns)
 
 
 def test_events_are_written_as_text(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,24 @@ def test_the_session_is_shown_and_converted(made: Path, tmp_path: Path) -> None:
     assert {name for name, _ in told} == {"bvh", "npz", "csv"}
     for name, path in told:
         assert Path(path).stat().st_size > 1000 and Path(path).suffix == f".{name}"
+
+
+def test_steps_of_the_person_are_where_the_videos_show_them(made: Path, tmp_path: Path) -> None:
+    # In the videos the right foot leaves the floor, the leg swings far out while the person stands
+    # on the left one, the right foot lands near frame 78, and the left one leaves right after.
+    result = mocap("angles", made, "--people", 0, "--out", tmp_path / "angles")
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "angles" / "person_0_events.csv").open() as file:
+        events = list(csv.DictReader(file))
+    assert [(row["side"], row["event"]) for row in events] == [
+        ("right", "toe_off"),
+        ("right", "foot_strike"),
+        ("left", "toe_off"),
+    ]
+    frames = [int(row["frame"]) for row in events]
+    assert np.abs(np.array(frames) - (13, 78, 81)).max() <= 6
+    assert all(row["measured"] == "1" for row in events)
+    swing_s = float(events[1]["time_s"]) - float(events[0]["time_s"])
+    assert 0.95 < swing_s < 1.25
+    # One step is no stride.
+    assert not (tmp_path / "angles" / "person_0_strides.csv").exists()
