@@ -16,6 +16,7 @@ from mocap.pipeline.frame_steps import (
     empty_work,
     gather,
     has_details,
+    judge,
     learn,
     limb_swapped,
     middle,
@@ -172,7 +173,21 @@ def _free_row(group, holder, points, body, tracks, settings, result):
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _enter(
-    now, row, is_new, group, used, bits, lone, shown, work, rig, body, tracks, settings, result
+    now,
+    row,
+    is_new,
+    group,
+    used,
+    bits,
+    lone,
+    shown,
+    noise_now,
+    work,
+    rig,
+    body,
+    tracks,
+    settings,
+    result,
 ):
     """Writes the person estimated into a row of the tracks and of the result."""
     nowhere = np.full(work.points.shape, math.nan)
@@ -181,9 +196,12 @@ def _enter(
         tracks.height_count[row] = 0.0
         tracks.turned_frames[row] = 0
         tracks.length_count[row] = 0.0
+    level, lasting = noise_now
+    tracks.latest[row] = math.nan
+    judge(work, used, level, tracks.latest[row], rig, body, settings, np.zeros(4))
     learn(work, tracks, row, body, settings)
     sweep(work, used, nowhere, lone, shown, tracks, row, rig, body, settings)
-    report(work.points, work.reported, result.covariance[row])
+    report(work, lasting, 0.0, result.covariance[row])
     update(
         tracks.points[row],
         tracks.velocity[row],
@@ -214,7 +232,7 @@ def _enter(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def find_new(now, known, seen, rig, scale, body, tracks, settings, result):
+def find_new(now, known, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Finds people among the 2D people whom nobody has claimed, the largest groups first."""
     cameras, count = len(rig.focal), seen.conf.shape[1]
     holder = lone_holders(known, tracks, len(seen.camera), result)
@@ -268,6 +286,7 @@ def find_new(now, known, seen, rig, scale, body, tracks, settings, result):
                 bits,
                 lone,
                 shown,
+                noise_now,
                 work,
                 rig,
                 body,

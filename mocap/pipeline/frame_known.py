@@ -15,6 +15,7 @@ from mocap.pipeline.frame_steps import (
     count_known,
     gather,
     has_details,
+    judge,
     learn,
     limb_swapped,
     middle,
@@ -26,6 +27,7 @@ from mocap.pipeline.frame_steps import (
     tie_view,
 )
 from mocap.reconstruction.mirror_kernels import against_prediction, turn
+from mocap.reconstruction.noise_kernels import MOTION_SHARE
 from mocap.reconstruction.swap_kernels import WHOLE_BODY, exchange
 from mocap.tracking.kernels import update
 
@@ -49,6 +51,7 @@ def _exchange_sides(tracks, m, mirror):
     tracks.vv[m] = tracks.vv[m][mirror].copy()
     tracks.seen[m] = tracks.seen[m][mirror].copy()
     tracks.seen_twice[m] = tracks.seen_twice[m][mirror].copy()
+    tracks.latest[m] = math.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -233,10 +236,11 @@ def _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result):
         work.points, work.info, rig.center[camera], max(variance, settings.depth_floor2)
     )
     work.reported[:] = work.info
+    work.ratio[:] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def follow(m, now, work, seen, rig, scale, body, tracks, settings, result):
+def follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Estimates the known person in row m and moves him on; forgets him where one view alone
     has shown him for too long."""
     count = len(work.points)
@@ -264,13 +268,15 @@ def follow(m, now, work, seen, rig, scale, body, tracks, settings, result):
     if has_details(body):
         tie_space(work, used, body, settings)
     _count_opposite(m, views, tracks, result)
+    level, lasting = noise_now
+    judge(work, used, level, tracks.latest[m], rig, body, settings, result.fit)
     learn(work, tracks, m, body, settings)
     _learn_heights(m, work.free, body.chosen, tracks)
     if views == 1:
         _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result)
     else:
         sweep(work, used, prior.copy(), lone, shown, tracks, m, rig, body, settings)
-    report(work.points, work.reported, result.covariance[m])
+    report(work, lasting, MOTION_SHARE, result.covariance[m])
     for k in range(count):
         n = 0
         for c in range(len(used)):

@@ -74,6 +74,7 @@ class Tracks(NamedTuple):
     height_var: np.ndarray
     height_count: np.ndarray
     turned_frames: np.ndarray
+    latest: np.ndarray  # (M, C, N, 2) residuals of the frame before; see `judge_views`
 
 
 class Settings(NamedTuple):
@@ -130,6 +131,7 @@ class Result(NamedTuple):
     used: np.ndarray  # (M, C, K) bool
     born: np.ndarray  # (M) bool
     covariance: np.ndarray  # (M, K, 3, 3) what is reported
+    fit: np.ndarray  # (4) sums over the people known before; see `judge_views`
 
 
 def rig_data(rig: RigArrays) -> RigData:
@@ -223,8 +225,9 @@ def settings_of(config: ReconstructionConfig, cameras: int, skeleton: Skeleton) 
     )
 
 
-def empty_tracks(rows: int, keypoints: int, slots: int) -> Tracks:
+def empty_tracks(rows: int, cameras: int, body: BodyData) -> Tracks:
     """Nobody, with room for `rows` people."""
+    keypoints, slots = len(body.mirror), len(body.adult_m)
     vector, matrix = (rows, keypoints, 3), (rows, keypoints, 3, 3)
     return Tracks(
         active=np.zeros(rows, bool),
@@ -246,12 +249,13 @@ def empty_tracks(rows: int, keypoints: int, slots: int) -> Tracks:
         height_var=np.zeros((rows, keypoints)),
         height_count=np.zeros((rows, keypoints)),
         turned_frames=np.zeros(rows, np.int64),
+        latest=np.full((rows, cameras, len(body.chosen), 2), np.nan),
     )
 
 
-def grown_tracks(tracks: Tracks, rows: int) -> Tracks:
+def grown_tracks(tracks: Tracks, rows: int, body: BodyData) -> Tracks:
     """The same people with room for more."""
-    empty = empty_tracks(rows, tracks.points.shape[1], tracks.length.shape[1])
+    empty = empty_tracks(rows, tracks.latest.shape[1], body)
     for old, new in zip(tracks, empty, strict=True):
         new[: len(old)] = old
     return empty
@@ -266,4 +270,5 @@ def empty_result(rows: int, cameras: int, keypoints: int) -> Result:
         used=np.zeros((rows, cameras, keypoints), bool),
         born=np.zeros(rows, bool),
         covariance=np.zeros((rows, keypoints, 3, 3)),
+        fit=np.zeros(4),
     )

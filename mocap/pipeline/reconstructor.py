@@ -20,7 +20,7 @@ from mocap.pipeline.frame_state import (
     rig_data,
     settings_of,
 )
-from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise
+from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise, NoiseLevel
 from mocap.reconstruction.expectation import middle_of
 from mocap.reconstruction.posterior import posterior_covariance
 from mocap.reconstruction.report_kernels import account_people
@@ -68,13 +68,14 @@ class Reconstructor:
         self._body = body_data(skeleton, config)
         self._settings = settings_of(config, len(rig), skeleton)
         self._body_parts = np.array(skeleton.indices("body", "feet"))
-        self._tracks: Tracks = empty_tracks(_ROWS, len(skeleton), len(self._body.adult_m))
+        self._tracks: Tracks = empty_tracks(_ROWS, len(rig), self._body)
         self._result = empty_result(_ROWS, len(rig), len(skeleton))
         self._last_found_s = np.full(_ROWS, _NEVER_S)
         self._sleepers: list[Sleeper] = []
         self._next_id = 0
         self._noise = CameraNoise.for_cameras(len(rig))
         self._scale = self._noise.scale
+        self._level = NoiseLevel()
         self._last_time_s: float | None = None
         self._start_s = _NEVER_S
         self._watching = 0
@@ -94,7 +95,7 @@ class Reconstructor:
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from their cache, ahead of the first frame."""
         k = len(self._skeleton)
-        tracks = empty_tracks(1, k, len(self._body.adult_m))
+        tracks = empty_tracks(1, len(self._names), self._body)
         result = empty_result(1, len(self._names), k)
         nobody = _Seen2D(
             np.zeros(0, np.int64),
@@ -126,6 +127,7 @@ class Reconstructor:
             self._grow(2 * len(tracks.active) + len(seen.camera))
         self._watching = int(np.count_nonzero(seen.counts))
         self._run(time_s, seen, self._tracks, self._result)
+        self._level = self._level.added(self._result.fit, elapsed_s)
         found = self._result.found.nonzero()[0].tolist()
         person_id = self._tracks.person_id
         for row in found:
@@ -148,6 +150,7 @@ class Reconstructor:
             seen.confidence,
             self._rig,
             self._scale,
+            (self._level.value, self._level.lasting),
             self._body,
             tracks,
             self._settings,
@@ -173,7 +176,7 @@ class Reconstructor:
         )
 
     def _grow(self, rows: int) -> None:
-        self._tracks = grown_tracks(self._tracks, rows)
+        self._tracks = grown_tracks(self._tracks, rows, self._body)
         self._result = empty_result(rows, len(self._names), len(self._skeleton))
         more = np.full(rows - len(self._last_found_s), _NEVER_S)
         self._last_found_s = np.concatenate([self._last_found_s, more])

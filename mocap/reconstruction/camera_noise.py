@@ -20,6 +20,7 @@ from mocap.model import Keypoints3D, ViewState
 _LOWEST, _HIGHEST = 1.0, 4.0
 ROBUST_SIGMAS2 = 16.0
 MIN_VIEWS = 3
+_LEAST_LEVEL = 0.1
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,50 @@ class CameraNoise:
             squares = squares + (robust * errors * trust[:, chosen] ** 2).sum(axis=1)
             redundancy = redundancy + person.redundancy[:, chosen].sum(axis=1)
         return replace(self, squares=squares, redundancy=redundancy)
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """How noisy all views are together, and how much of it lasts.
+
+    A single keypoint in two to four views says little about its own noise, so its covariance rests
+    on what is known beforehand. The stated noise is a guess about a detector; that of the session
+    so far is not (empirical Bayes). Unlike `CameraNoise.scale`, which compares cameras and decides
+    how they are weighed, it decides nothing but the covariance that is told.
+
+    Attributes:
+        squares: squared residuals in units of the stated variance.
+        expected: what they would be if the stated noise were right.
+        products: of residuals with those of the frame before.
+        equal: what they would be if residuals did not change.
+        prior: weight of the assumptions that the stated noise is right and that half of it lasts.
+        memory_s: the sums forget with this time constant, seconds.
+    """
+
+    squares: float = 0.0
+    expected: float = 0.0
+    products: float = 0.0
+    equal: float = 0.0
+    prior: float = 300.0
+    memory_s: float = 10.0
+
+    @property
+    def value(self) -> float:
+        """Variance of the noise by the stated one, within 0.1 to 10."""
+        ratio = (self.squares + self.prior) / (self.expected + self.prior)
+        return min(max(ratio, _LEAST_LEVEL), 1 / _LEAST_LEVEL)
+
+    @property
+    def lasting(self) -> float:
+        """Share of that variance which is not new in every frame, 0 to 1."""
+        share = (self.products + 0.5 * self.prior) / (self.equal + self.prior)
+        return min(max(share, 0.0), 1.0)
+
+    def added(self, sums: Float[np.ndarray, " 4"], elapsed_s: float) -> NoiseLevel:
+        """Adds the sums of one frame; see `mocap.reconstruction.noise_kernels.judge_views`."""
+        keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
+        old = (self.squares, self.expected, self.products, self.equal)
+        squares, expected, products, equal = (
+            keep * a + b for a, b in zip(old, sums.tolist(), strict=True)
+        )
+        return replace(self, squares=squares, expected=expected, products=products, equal=equal)
