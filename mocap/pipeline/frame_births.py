@@ -198,10 +198,20 @@ def _enter(
         tracks.length_count[row] = 0.0
     level, lasting = noise_now
     tracks.latest[row] = math.nan
-    judge(work, used, level, tracks.latest[row], rig, body, settings, np.zeros(4))
+    judge(
+        work,
+        used,
+        level,
+        tracks.latest[row],
+        rig,
+        body,
+        settings,
+        np.zeros((4, len(level))),
+        np.zeros(2),
+    )
     learn(work, tracks, row, body, settings)
     sweep(work, used, nowhere, lone, shown, tracks, row, rig, body, settings)
-    report(work, lasting, 0.0, result.covariance[row])
+    report(work, lasting, False, tracks, row, body, result.covariance[row])
     update(
         tracks.points[row],
         tracks.velocity[row],

@@ -73,7 +73,7 @@ def process_frame(now, camera, pixels, conf, rig, scale, noise_now, body, tracks
             together in place.
         rig, body, settings: see their classes.
         scale: (C) noise of the cameras; see `CameraNoise`.
-        noise_now: level of the noise of all views, and the share that lasts; see `NoiseLevel`.
+        noise_now: level of the noise (classes), and the share that lasts; see `NoiseLevel`.
         tracks: state.
         result: output.
     """
@@ -89,7 +89,8 @@ def process_frame(now, camera, pixels, conf, rig, scale, noise_now, body, tracks
     result.group[:] = -1
     result.turned[:] = 0
     result.used[:] = False
-    result.fit[:] = 0.0
+    result.squares[:] = 0.0
+    result.repeated[:] = 0.0
     known = _predict_all(now, body, tracks, settings)
     claim(now, known, seen, rig, body, tracks, settings, result)
     work = empty_work(len(rig.focal), count)

@@ -27,7 +27,6 @@ from mocap.pipeline.frame_steps import (
     tie_view,
 )
 from mocap.reconstruction.mirror_kernels import against_prediction, turn
-from mocap.reconstruction.noise_kernels import MOTION_SHARE
 from mocap.reconstruction.swap_kernels import WHOLE_BODY, exchange
 from mocap.tracking.kernels import update
 
@@ -269,14 +268,14 @@ def follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, re
         tie_space(work, used, body, settings)
     _count_opposite(m, views, tracks, result)
     level, lasting = noise_now
-    judge(work, used, level, tracks.latest[m], rig, body, settings, result.fit)
+    judge(work, used, level, tracks.latest[m], rig, body, settings, result.squares, result.repeated)
     learn(work, tracks, m, body, settings)
     _learn_heights(m, work.free, body.chosen, tracks)
     if views == 1:
         _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result)
     else:
         sweep(work, used, prior.copy(), lone, shown, tracks, m, rig, body, settings)
-    report(work, lasting, MOTION_SHARE, result.covariance[m])
+    report(work, lasting, True, tracks, m, body, result.covariance[m])
     for k in range(count):
         n = 0
         for c in range(len(used)):

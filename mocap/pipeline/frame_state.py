@@ -13,6 +13,7 @@ from mocap.geometry.triangulation import consistency_table
 from mocap.model import RigArrays, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.reconstruction.links import links_of
+from mocap.reconstruction.noise_kernels import CLASSES
 from mocap.reconstruction.person import camera_centers, focal_lengths
 from mocap.reconstruction.swaps import HEAD, LIMB_BITS, hand_of, swap_parts
 
@@ -131,7 +132,8 @@ class Result(NamedTuple):
     used: np.ndarray  # (M, C, K) bool
     born: np.ndarray  # (M) bool
     covariance: np.ndarray  # (M, K, 3, 3) what is reported
-    fit: np.ndarray  # (4) sums over the people known before; see `judge_views`
+    squares: np.ndarray  # (4, classes) sums over the people known before; see `judge_views`
+    repeated: np.ndarray  # (2) likewise
 
 
 def rig_data(rig: RigArrays) -> RigData:
@@ -270,5 +272,6 @@ def empty_result(rows: int, cameras: int, keypoints: int) -> Result:
         used=np.zeros((rows, cameras, keypoints), bool),
         born=np.zeros(rows, bool),
         covariance=np.zeros((rows, keypoints, 3, 3)),
-        fit=np.zeros(4),
+        squares=np.zeros((4, CLASSES)),
+        repeated=np.zeros(2),
     )

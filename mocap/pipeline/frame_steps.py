@@ -42,8 +42,8 @@ class Work(NamedTuple):
     info: np.ndarray  # (K, 6) packed
     reported: np.ndarray  # (K, 6) packed
     links: np.ndarray  # (K, 6) packed: the part of `reported` that is from links
-    views: np.ndarray  # (K, 6) packed: that from the views
-    ratio: np.ndarray  # (K) variance of the views by what `views` says; 0 for none
+    views: np.ndarray  # (K, 6) packed: what the views say, by their residuals
+    ratio: np.ndarray  # (K) variance of the views by that of the filter; 0 for none
     spread: np.ndarray  # (K)
     fresh: np.ndarray  # (K) bool: two views have seen the keypoint lately
 
@@ -139,7 +139,7 @@ def separation(a, b, chosen):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def judge(work, used, level, latest, rig, body, settings, sums):
+def judge(work, used, level, latest, rig, body, settings, squares, repeated):
     """What the residuals say of the noise; see `judge_views`."""
     judge_views(
         work.points,
@@ -157,12 +157,13 @@ def judge(work, used, level, latest, rig, body, settings, sums):
         latest,
         work.views,
         work.ratio,
-        sums,
+        squares,
+        repeated,
     )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def report(work, lasting, motion_share, covariance):
+def report(work, lasting, is_followed, tracks, row, body, covariance):
     """Sets the covariances (K, 3, 3) that are told; see `told_covariance`."""
     told_covariance(
         work.points,
@@ -171,7 +172,11 @@ def report(work, lasting, motion_share, covariance):
         work.links,
         work.ratio,
         lasting,
-        motion_share,
+        is_followed,
+        tracks.pp[row],
+        (body.ends, body.slot, body.of_keypoint),
+        tracks.length[row],
+        tracks.sigma_length[row],
         covariance,
     )
 

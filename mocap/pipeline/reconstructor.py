@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mocap.geometry.triangulation import gaussian_slope
 from mocap.model import Bystander, FrameSet, Keypoints3D, Person3D, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.pipeline.admission import Admission
@@ -22,6 +23,7 @@ from mocap.pipeline.frame_state import (
 )
 from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise, NoiseLevel
 from mocap.reconstruction.expectation import middle_of
+from mocap.reconstruction.noise_kernels import CLASSES
 from mocap.reconstruction.posterior import posterior_covariance
 from mocap.reconstruction.report_kernels import account_people
 from mocap.reconstruction.swap_kernels import WHOLE_BODY
@@ -75,7 +77,9 @@ class Reconstructor:
         self._next_id = 0
         self._noise = CameraNoise.for_cameras(len(rig))
         self._scale = self._noise.scale
-        self._level = NoiseLevel()
+        self._level = NoiseLevel.of_classes(
+            CLASSES, gaussian_slope(config.triangulation.cauchy_sigmas)
+        )
         self._last_time_s: float | None = None
         self._start_s = _NEVER_S
         self._watching = 0
@@ -127,7 +131,7 @@ class Reconstructor:
             self._grow(2 * len(tracks.active) + len(seen.camera))
         self._watching = int(np.count_nonzero(seen.counts))
         self._run(time_s, seen, self._tracks, self._result)
-        self._level = self._level.added(self._result.fit, elapsed_s)
+        self._level = self._level.added(self._result.squares, self._result.repeated, elapsed_s)
         found = self._result.found.nonzero()[0].tolist()
         person_id = self._tracks.person_id
         for row in found:
@@ -150,7 +154,7 @@ class Reconstructor:
             seen.confidence,
             self._rig,
             self._scale,
-            (self._level.value, self._level.lasting),
+            (self._level.variance, self._level.lasting),
             self._body,
             tracks,
             self._settings,
