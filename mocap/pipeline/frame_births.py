@@ -211,7 +211,7 @@ def _enter(
     )
     learn(work, tracks, row, body, settings)
     sweep(work, used, nowhere, lone, shown, tracks, row, rig, body, settings)
-    report(work, lasting, False, tracks, row, body, result.covariance[row])
+    report(work, lasting, np.zeros(work.info.shape), tracks, row, body, result.covariance[row])
     update(
         tracks.points[row],
         tracks.velocity[row],

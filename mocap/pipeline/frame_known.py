@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from mocap.pipeline.frame_claims import latest_twice
-from mocap.pipeline.frame_single_view import add_depth_variance, scale_from_links
+from mocap.pipeline.frame_single_view import add_depth_variance, drift_variance, scale_from_links
 from mocap.pipeline.frame_steps import (
     count_known,
     gather,
@@ -208,8 +208,8 @@ def _exchange_person(m, mirror, tracks, result):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result):
-    """The sweeps for somebody whom one camera shows, moved along its rays first."""
+def _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, result):
+    """The sweeps for somebody whom one camera shows (for so long), moved along its rays first."""
     _, camera = count_views(result.group[m])
     moved = tracks.points[m].copy()
     variance = 0.0
@@ -229,6 +229,8 @@ def _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result):
             tracks.height_var[m],
             tracks.height_count[m],
             settings.height_min_m**2,
+            work.middle,
+            drift_variance(alone_s),
         )
     sweep(work, result.used[m], moved, lone, shown, tracks, m, rig, body, settings)
     add_depth_variance(
@@ -272,10 +274,11 @@ def follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, re
     learn(work, tracks, m, body, settings)
     _learn_heights(m, work.free, body.chosen, tracks)
     if views == 1:
-        _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result)
+        alone_s = now - latest_twice(tracks, m, body.chosen)
+        _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, result)
     else:
         sweep(work, used, prior.copy(), lone, shown, tracks, m, rig, body, settings)
-    report(work, lasting, True, tracks, m, body, result.covariance[m])
+    report(work, lasting, work.prior_h, tracks, m, body, result.covariance[m])
     for k in range(count):
         n = 0
         for c in range(len(used)):

@@ -163,7 +163,7 @@ def judge(work, used, level, latest, rig, body, settings, squares, repeated):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def report(work, lasting, is_followed, tracks, row, body, covariance):
+def report(work, lasting, prior_h, tracks, row, body, covariance):
     """Sets the covariances (K, 3, 3) that are told; see `told_covariance`."""
     told_covariance(
         work.points,
@@ -172,7 +172,7 @@ def report(work, lasting, is_followed, tracks, row, body, covariance):
         work.links,
         work.ratio,
         lasting,
-        is_followed,
+        prior_h,
         tracks.pp[row],
         (body.ends, body.slot, body.of_keypoint),
         tracks.length[row],

@@ -175,7 +175,7 @@ def told_covariance(
     links,
     ratio,
     lasting,
-    is_followed,
+    prior_h,
     predicted,
     table,
     length,
@@ -190,7 +190,7 @@ def told_covariance(
         views, ratio: see `judge_views`.
         links: (K, 6) the part of `reported` that is from links.
         lasting: share of the noise that is the same as in the frames before.
-        is_followed: whether there was a prediction; predicted: (K, 3, 3) its covariance.
+        prior_h: (K, 6) information of the prediction, 0 for none; predicted: (K, 3, 3) covariance.
         table: (ends, slot, of_keypoint) of the links; length, sigma_length: per slot.
     """
     h = np.zeros(6)
@@ -206,7 +206,7 @@ def told_covariance(
             h[i] = views[k, i] + links[k, i]
         invert_packed(h, alone)
         motion = 0.0
-        if is_followed:
+        if prior_h[k, 0] > 0:
             after = covariance[k, 0, 0] + covariance[k, 1, 1] + covariance[k, 2, 2]
             before = predicted[k, 0, 0] + predicted[k, 1, 1] + predicted[k, 2, 2]
             motion = MOTION_SHARE * math.sqrt(min(after / before, 1.0))
