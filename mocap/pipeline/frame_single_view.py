@@ -11,11 +11,11 @@ from numba import njit
 
 from mocap.geometry.ray_space import invert_packed, pack
 
-BODY_SIGMA_M = 0.03
+BODY_SIGMA_M = 0.05
 BODY_SPEED_M_S = 0.3
-BODY_DENSITY = 3.0
+BODY_DENSITY = 10.0
 """Of a body as a whole: how well two views place it and its speed, and the power of its
-accelerations, m^2/s^3: people speed up by 2 m/s^2 or so, for most of a second."""
+accelerations, m^2/s^3: people speed up by 3 m/s^2 or so, for about a second."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
