@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,10 @@ class Reconstructor:
         self._last_time_s: float | None = None
         self._start_s = _NEVER_S
         self._watching = 0
+        self._birth = np.zeros(_ROWS, np.int64)
+        self._births = 0
+        self._confirmed: dict[int, int] = {}
+        self._doubtful: dict[int, Person3D] = {}
 
     @property
     def camera_noise(self) -> dict[str, float]:
@@ -95,6 +100,34 @@ class Reconstructor:
     def bystanders(self) -> tuple[Bystander, ...]:
         """Who was found in the latest frame but set aside, ordered by id."""
         return self._bystanders
+
+    @property
+    def doubtful(self) -> Mapping[int, Person3D]:
+        """Who was found in the latest frame but is not told of yet, by a number of his own.
+
+        Their `person_id` is -1. See `mocap.pipeline.look_back`.
+        """
+        return self._doubtful
+
+    @property
+    def confirmed(self) -> Mapping[int, int]:
+        """Who was told of first in the latest frame: id by the number in `doubtful`."""
+        return self._confirmed
+
+    @property
+    def waiting(self) -> Set[int]:
+        """Numbers of those who are followed, and may be told of in a later frame."""
+        tracks = self._tracks
+        return set(self._birth[tracks.active & (tracks.person_id < 0)].tolist())
+
+    def aside(self, person: Person3D, later: Bystander | None) -> Bystander | None:
+        """As which bystander somebody counted in a frame before he was told of; None for none.
+
+        Args:
+            person: as he was found in that frame.
+            later: as what he counts now that he is told of; None for somebody who takes part.
+        """
+        return None if self._admission is None else self._admission.before(person, later)
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from their cache, ahead of the first frame."""
@@ -132,12 +165,22 @@ class Reconstructor:
         self._watching = int(np.count_nonzero(seen.counts))
         self._run(time_s, seen, self._tracks, self._result)
         self._level = self._level.added(self._result.squares, self._result.repeated, elapsed_s)
+        for row in self._result.born.nonzero()[0].tolist():
+            self._birth[row] = self._births
+            self._births += 1
         found = self._result.found.nonzero()[0].tolist()
         person_id = self._tracks.person_id
+        self._confirmed = {}
         for row in found:
             self._last_found_s[row] = time_s
             if person_id[row] < 0 and self._is_sure(row, time_s):
                 person_id[row] = self._identify(row, time_s)
+                self._confirmed[int(self._birth[row])] = int(person_id[row])
+        unsure = [row for row in found if person_id[row] < 0]
+        doubtful = self._people(
+            np.array(unsure, np.int64), seen, self._tracks, self._result, None
+        )
+        self._doubtful = dict(zip(self._birth[unsure].tolist(), doubtful, strict=True))
         told = sorted((int(person_id[row]), row) for row in found if person_id[row] >= 0)
         rows = np.array([row for _, row in told], np.int64)
         people = self._people(rows, seen, self._tracks, self._result, elapsed_s)
@@ -182,6 +225,7 @@ class Reconstructor:
     def _grow(self, rows: int) -> None:
         self._tracks = grown_tracks(self._tracks, rows, self._body)
         self._result = empty_result(rows, len(self._names), len(self._skeleton))
+        self._birth = np.concatenate([self._birth, np.zeros(rows - len(self._birth), np.int64)])
         more = np.full(rows - len(self._last_found_s), _NEVER_S)
         self._last_found_s = np.concatenate([self._last_found_s, more])
 
@@ -237,8 +281,17 @@ class Reconstructor:
         return sleeper.person_id
 
     def _people(
-        self, rows: np.ndarray, seen: _Seen2D, tracks: Tracks, result: Result, elapsed_s: float
+        self,
+        rows: np.ndarray,
+        seen: _Seen2D,
+        tracks: Tracks,
+        result: Result,
+        elapsed_s: float | None,
     ) -> list[Person3D]:
+        """The people in some rows. The noise of the cameras is learnt from them, unless `elapsed_s`
+        is None."""
+        if elapsed_s is None and not len(rows):
+            return []
         n, c, k = len(rows), len(self._names), len(self._skeleton)
         state = np.zeros((n, c, k), np.uint8)
         residual, redundancy = np.zeros((n, c, k)), np.zeros((n, c, k))
@@ -276,8 +329,9 @@ class Reconstructor:
             n_views,
             noise,
         )
-        self._noise = self._noise.added(noise[0], noise[1], elapsed_s)
-        self._scale = self._noise.scale
+        if elapsed_s is not None:
+            self._noise = self._noise.added(noise[0], noise[1], elapsed_s)
+            self._scale = self._noise.scale
         points, covariance = tracks.points[rows], result.covariance[rows]
         group = result.group[rows]
         if self._config.triangulation.covariance == "posterior":
