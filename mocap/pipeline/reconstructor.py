@@ -32,8 +32,11 @@ from mocap.tracking.sleep import Sleeper, returning
 
 _ROWS = 8
 _NEVER_S = -1e9
-_MANY_CAMERAS = 4
-"""Where so many cameras see anybody, two that agree are not enough at the start either."""
+_FEW_CAMERAS = 2
+"""Where no more cameras see anybody, nothing better will come: whoever is there is told of."""
+_SURE_SHARE = 2 / 3
+"""Of the cameras that see anybody, so many must show somebody who is told of at once, and three: in
+a crowd the rays of different people meet in three views as well."""
 
 
 @dataclass(frozen=True)
@@ -250,15 +253,16 @@ class Reconstructor:
         self._sleepers = [s for s in self._sleepers if time_s - s.time_s <= tracking.max_sleep_s]
 
     def _is_sure(self, row: int, time_s: float) -> bool:
-        """Whether a new person is told of: ghosts of two views last for a few frames only."""
+        """Whether a new person is told of: ghosts of a few views last for a few frames only."""
         tracks = self._tracks
         # Three views of which each keypoint is shown by two are no more than two.
         views = self._result.used[row][:, self._body.chosen].sum(axis=0)
-        at_start = tracks.born[row] == self._start_s and self._watching < _MANY_CAMERAS
+        at_start = tracks.born[row] == self._start_s and self._watching <= _FEW_CAMERAS
+        needed = max(3, int(np.ceil(_SURE_SHARE * self._watching)))
         return bool(
             at_start
             or time_s - tracks.born[row] >= self._config.tracking.confirm_s
-            or (views > 2).mean() > 0.5
+            or (views >= needed).mean() > 0.5
         )
 
     def _identify(self, row: int, time_s: float) -> int:

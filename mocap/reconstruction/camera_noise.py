@@ -134,7 +134,8 @@ class NoiseLevel:
     @classmethod
     def of_classes(cls, classes: int, stated_slope: float) -> NoiseLevel:
         """Nothing learnt yet."""
-        return cls(*(np.zeros(classes) for _ in range(4)), stated_slope)
+        none = np.zeros(classes)
+        return cls(none, none, none, none, stated_slope)
 
     @property
     def variance(self) -> Float[np.ndarray, " classes"]:
