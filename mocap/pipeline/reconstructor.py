@@ -386,6 +386,7 @@ class Reconstructor:
                 confidence,
                 swapped[i],
                 self._scale,
+                self._level.variance,
                 self._rig_arrays,
                 self._skeleton,
                 self._config.triangulation,
