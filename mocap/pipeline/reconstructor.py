@@ -180,9 +180,7 @@ class Reconstructor:
                 person_id[row] = self._identify(row, time_s)
                 self._confirmed[int(self._birth[row])] = int(person_id[row])
         unsure = [row for row in found if person_id[row] < 0]
-        doubtful = self._people(
-            np.array(unsure, np.int64), seen, self._tracks, self._result, None
-        )
+        doubtful = self._people(np.array(unsure, np.int64), seen, self._tracks, self._result, None)
         self._doubtful = dict(zip(self._birth[unsure].tolist(), doubtful, strict=True))
         told = sorted((int(person_id[row]), row) for row in found if person_id[row] >= 0)
         rows = np.array([row for _, row in told], np.int64)

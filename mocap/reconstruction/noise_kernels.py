@@ -17,7 +17,6 @@ import numpy as np
 from numba import njit
 
 from mocap.geometry.ray_space import add_view, invert_packed, miss, solve_packed
-from mocap.reconstruction.fusion_kernels import normal_equations
 
 MOTION_SHARE = 0.25
 """Share of a followed keypoint's variance that is due to the motion, if many frames are averaged:
@@ -28,7 +27,6 @@ CLASSES = 5
 """2D keypoints are judged by confidence, in classes of equal width: what confidence says of the
 noise differs from detector to detector."""
 _MIN_CONDITION = 1e-9
-_ANY2 = 1e12
 _LEAST_FREE = 0.5
 
 
@@ -80,7 +78,6 @@ def judge_views(
     """
     cameras, count = conf.shape
     order = np.zeros(cameras, np.int64)
-    within = np.zeros((cameras, count), np.bool_)
     trust = np.zeros((cameras, count))
     h, g, s, own = np.zeros(6), np.zeros(3), np.zeros(3), np.zeros(6)
     cov = np.zeros((3, 3))
@@ -101,25 +98,17 @@ def judge_views(
             latest[:, at] = math.nan
         if n < 2 or not math.isfinite(points[k, 0]):
             continue
-        _, misfit, _ = normal_equations(
-            points[k],
-            k,
-            frames,
-            trust,
-            sigma,
-            centers,
-            order,
-            n,
-            _ANY2,
-            cauchy * cauchy,
-            points[k],
-            h,
-            False,
-            h,
-            g,
-            within,
-            -1.0,
-        )
+        h[:] = 0.0
+        g[:] = 0.0
+        misfit = 0.0
+        for i in range(n):
+            c = order[i]
+            r1, r2, z = miss(frames, c, k, centers, c, points[k, 0], points[k, 1], points[k, 2])
+            s2 = sigma[c, k] * sigma[c, k]
+            e = (r1 * r1 + r2 * r2) / s2
+            w = trust[c, k] * trust[c, k] / (1 + e / (cauchy * cauchy))
+            add_view(frames, c, k, r1, r2, z, w / s2, h, g)
+            misfit += w * e
         if not solve_packed(h, g, s) > _MIN_CONDITION:
             s[:] = 0.0
         invert_packed(h, cov)
