@@ -164,27 +164,28 @@ def assign(cost):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cluster(cost, camera, limit):
+def cluster(cost, apart, limit):
     """Joins the closest clusters, by mean distance, while it is within the limit.
 
-    Clusters that share a camera are never joined; a pair without common keypoints does not count.
+    Clusters that hold a pair of whom one cannot be the other are never joined; a pair without
+    common keypoints does not count.
 
     Takes:
         cost: (N, N) symmetric; infinite where nothing can be said.
-        camera: (N).
+        apart: (N, N) symmetric: two 2D people of one camera who cannot be one person.
         limit: largest mean distance.
 
     Returns:
         (N) labels.
     """
-    n = len(camera)
+    n = len(cost)
     label = np.arange(n)
     total, known = np.zeros((n, n)), np.zeros((n, n))
     clash = np.zeros((n, n), np.bool_)
     alive = np.ones(n, np.bool_)
     for i in range(n):
         for j in range(n):
-            clash[i, j] = camera[i] == camera[j]
+            clash[i, j] = i == j or apart[i, j]
             if cost[i, j] < math.inf and not clash[i, j]:
                 total[i, j], known[i, j] = cost[i, j], 1.0
     while True:

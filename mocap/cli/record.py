@@ -109,7 +109,8 @@ def record(
                     total=total,
                     progress=progress,
                     stopped=interruption.requested,
-                    watchers=(*watchers, health.watch, leads.watch),
+                    watchers=watchers,
+                    late_watchers=(health.watch, leads.watch),
                 )
         except WorkerError as error:
             broken_off = error

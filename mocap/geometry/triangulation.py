@@ -136,6 +136,17 @@ def consistency_table(cauchy_sigmas: float, most_views: int) -> Float[np.ndarray
     return table
 
 
+def gaussian_slope(cauchy_sigmas: float) -> float:
+    """By how much a view's pull grows with its residual, by its Cauchy weight, on average.
+
+    The residuals are Gaussian noise as stated; the pull is weight times residual.
+    """
+    nodes, weights = np.polynomial.laguerre.laggauss(48)
+    s = 2 * nodes
+    weight = 1 / (1 + s / cauchy_sigmas**2)
+    return float(weights @ (weight - s * weight**2 / cauchy_sigmas**2) / (weights @ weight))
+
+
 def triangulate_dlt(
     rays: Float[np.ndarray, "views 3"],
     centers: Float[np.ndarray, "views 3"],

@@ -138,9 +138,9 @@ class TrackingConfig:
     max_single_view_s: float = 3.0
     """A person seen by one view only is followed for so long."""
     confirm_s: float = 0.2
-    """A new person whom no more than two views show is told of after two views have shown him for
-    so long; whoever three views show, or who is there from the start with fewer than four cameras,
-    is told of at once."""
+    """A new person is told of after two views have shown him for so long; at once, if three views
+    and two thirds of the cameras that see anybody show him, or if he is there from the start and no
+    more than two cameras see anybody. Sessions hold him from his first frame on."""
     acceleration_density: float = 30.0
     """Power of the accelerations that are expected, m^2/s^3; about the square of a typical
     acceleration by the time it lasts."""

@@ -102,6 +102,23 @@ class Admission:
         )
         return [person for person in people if person.person_id in chosen], aside
 
+    def before(self, person: Person3D, later: Bystander | None) -> Bystander | None:
+        """As which bystander somebody counts in a frame before he was told of; None for none.
+
+        He is a performer there if he is one as soon as he is told of, and was in the volume.
+
+        Args:
+            person: as he was found in that frame.
+            later: as what he counts when he is told of; None for somebody who takes part.
+        """
+        middle = middle_of(person.keypoints.points_m[self.body])
+        reason = None if later is None else later.reason
+        if self.volume is not None and not self.volume.depth_m(middle) >= 0.0:
+            reason = SetAside.OUTSIDE_VOLUME
+        if reason is None:
+            return None
+        return Bystander(person.person_id, reason, middle, person.detection_index)
+
     def _is_inside(self, person_id: int, middle_m: np.ndarray) -> bool:
         if self.volume is None:
             return True

@@ -9,13 +9,14 @@ import math
 import numpy as np
 from numba import njit
 
-from mocap.pipeline.frame_claims import claim_cost
+from mocap.pipeline.frame_claims import claim_cost, join_keypoints
 from mocap.pipeline.frame_groups import group_loose, least_views, lone_holders, loose_people
 from mocap.pipeline.frame_steps import (
     count_known,
     empty_work,
     gather,
     has_details,
+    judge,
     learn,
     limb_swapped,
     middle,
@@ -172,7 +173,21 @@ def _free_row(group, holder, points, body, tracks, settings, result):
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _enter(
-    now, row, is_new, group, used, bits, lone, shown, work, rig, body, tracks, settings, result
+    now,
+    row,
+    is_new,
+    group,
+    used,
+    bits,
+    lone,
+    shown,
+    noise_now,
+    work,
+    rig,
+    body,
+    tracks,
+    settings,
+    result,
 ):
     """Writes the person estimated into a row of the tracks and of the result."""
     nowhere = np.full(work.points.shape, math.nan)
@@ -181,9 +196,22 @@ def _enter(
         tracks.height_count[row] = 0.0
         tracks.turned_frames[row] = 0
         tracks.length_count[row] = 0.0
+    level, lasting = noise_now
+    tracks.latest[row] = math.nan
+    judge(
+        work,
+        used,
+        level,
+        tracks.latest[row],
+        rig,
+        body,
+        settings,
+        np.zeros((4, len(level))),
+        np.zeros(2),
+    )
     learn(work, tracks, row, body, settings)
     sweep(work, used, nowhere, lone, shown, tracks, row, rig, body, settings)
-    report(work.points, work.reported, result.covariance[row])
+    report(work, lasting, np.zeros(work.info.shape), tracks, row, body, result.covariance[row])
     update(
         tracks.points[row],
         tracks.velocity[row],
@@ -213,8 +241,55 @@ def _enter(
     result.turned[row] = bits
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_member(j, group, least, seen):
+    """Adds a 2D person to a group (C), or to another part of him there; 1 for a new view."""
+    c = seen.camera[j]
+    if group[c] < 0:
+        group[c] = j
+        return 1
+    has, other = 0, 0
+    for k in range(len(least)):
+        has += seen.conf[j, k] >= least[k]
+        other += seen.conf[group[c], k] >= least[k]
+    if has > other:
+        join_keypoints(group[c], j, least, seen)
+        group[c] = j
+    else:
+        join_keypoints(j, group[c], least, seen)
+    return 0
+
+
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def find_new(now, known, seen, rig, scale, body, tracks, settings, result):
+def _take_rest(row, group, loose, holder, explained_now, seen, rig, body, tracks, settings):
+    """Gives the person in a row what is left of him: views, and fragments in views he has.
+
+    Takes:
+        group: (C) his 2D people, changed; explained_now: (N) of the loose ones, changed.
+
+    Returns:
+        Whether anything was given, so that he must be estimated again.
+    """
+    more = False
+    for b in range(len(loose)):
+        j = loose[b]
+        c = seen.camera[j]
+        if explained_now[b] or holder[j] >= 0 or group[c] == j:
+            continue
+        if claim_cost(j, c, row, seen, rig, body, tracks, settings) >= _SAME_M:
+            continue
+        # One person split into two is not two people.
+        explained_now[b] = True
+        if group[c] < 0:
+            group[c] = j
+            more = True
+        elif join_keypoints(j, group[c], body.least, seen):
+            more = True
+    return more
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def find_new(now, known, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Finds people among the 2D people whom nobody has claimed, the largest groups first."""
     cameras, count = len(rig.focal), seen.conf.shape[1]
     holder = lone_holders(known, tracks, len(seen.camera), result)
@@ -240,46 +315,47 @@ def find_new(now, known, seen, rig, scale, body, tracks, settings, result):
             members = 0
             for b in range(n):
                 if label[b] == a and not explained_now[b]:
-                    group[seen.camera[loose[b]]] = loose[b]
-                    members += 1
+                    members += _add_member(loose[b], group, body.least, seen)
             if members < least:
                 continue
-            is_person, lone, shown = _estimate(
-                group, size, work, used, bits, seen, rig, scale, body, tracks, settings
-            )
-            if not is_person:
-                continue
-            keeper = _keeper(now, group, holder, work.points, body, tracks, settings)
-            row, alone = _free_row(group, holder, work.points, body, tracks, settings, result)
-            if not alone or (row < 0 and keeper < 0):
-                continue
-            for j in group:
-                if j >= 0 and holder[j] >= 0 and holder[j] != keeper:
-                    tracks.active[holder[j]] = False
-                    result.found[holder[j]] = False
-            is_new = keeper < 0
-            row = row if is_new else keeper
-            _enter(
-                now,
-                row,
-                is_new,
-                group,
-                used,
-                bits,
-                lone,
-                shown,
-                work,
-                rig,
-                body,
-                tracks,
-                settings,
-                result,
-            )
-            # One person split into two groups is not two people.
-            for b in range(n):
-                j = loose[b]
-                if label[b] == a or group[seen.camera[j]] >= 0 or holder[j] >= 0:
-                    continue
-                off = claim_cost(j, seen.camera[j], row, seen, rig, body, tracks, settings)
-                if off < _SAME_M:
-                    explained_now[b] = True
+            row, keeper, is_new = -1, -1, True
+            for attempt in range(2):
+                is_person, lone, shown = _estimate(
+                    group, members, work, used, bits, seen, rig, scale, body, tracks, settings
+                )
+                if not is_person:
+                    break
+                if attempt == 0:
+                    keeper = _keeper(now, group, holder, work.points, body, tracks, settings)
+                    row, alone = _free_row(
+                        group, holder, work.points, body, tracks, settings, result
+                    )
+                    if not alone or (row < 0 and keeper < 0):
+                        break
+                    for j in group:
+                        if j >= 0 and holder[j] >= 0 and holder[j] != keeper:
+                            tracks.active[holder[j]] = False
+                            result.found[holder[j]] = False
+                    is_new = keeper < 0
+                    row = row if is_new else keeper
+                _enter(
+                    now,
+                    row,
+                    is_new,
+                    group,
+                    used,
+                    bits,
+                    lone,
+                    shown,
+                    noise_now,
+                    work,
+                    rig,
+                    body,
+                    tracks,
+                    settings,
+                    result,
+                )
+                if attempt > 0 or not _take_rest(
+                    row, group, loose, holder, explained_now, seen, rig, body, tracks, settings
+                ):
+                    break

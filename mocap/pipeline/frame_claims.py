@@ -75,7 +75,16 @@ def _join_fragment(j, c, group, most, least, seen):
             m, most = row, seen.explained[row, j]
     if m < 0 or group[m, c] < 0:
         return False
-    i = group[m, c]
+    return join_keypoints(j, group[m, c], least, seen)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def join_keypoints(j, i, least, seen):
+    """Gives the keypoints of 2D person j to 2D person i of the same view, who lacks them; in place.
+
+    Returns:
+        Whether there were enough of them. Else nothing has changed.
+    """
     conf, pixels, frames = seen.conf, seen.pixels, seen.frames
     joined = 0
     for k in range(len(least)):

@@ -13,6 +13,9 @@ from mocap.association.kernels import cluster, pair_cost
 from mocap.pipeline.frame_claims import fits_somebody
 from mocap.pipeline.frame_known import count_views
 
+_COMMON_OF_PARTS = 2
+"""Association keypoints that two parts of one person may share, such as the hips."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def lone_holders(known, tracks, people, result):
@@ -52,18 +55,34 @@ def loose_people(known, holder, seen, body, tracks, settings):
     return loose[:n]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _are_apart(i, j, seen, chosen, min_confidence):
+    """Whether two 2D people of one camera show the same keypoints.
+
+    Those who do not may be two parts of one person, as bottom-up detectors break people up.
+    """
+    common = 0
+    for k in chosen:
+        common += seen.conf[i, k] >= min_confidence and seen.conf[j, k] >= min_confidence
+    return common > _COMMON_OF_PARTS
+
+
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def group_loose(loose, seen, rig, body, settings):
-    """Labels (N) of groups of 2D people whose rays meet, at most one of each camera."""
+    """Labels (N) of groups of 2D people whose rays meet.
+
+    There is one of each camera at most, or several that are parts of one person.
+    """
     n = len(loose)
     cost = np.full((n, n), math.inf)
-    camera = np.zeros(n, np.int64)
+    apart = np.zeros((n, n), np.bool_)
     for a in range(n):
         i = loose[a]
-        camera[a] = seen.camera[i]
         for b in range(a):
             j = loose[b]
             if seen.camera[i] == seen.camera[j]:
+                apart[a, b] = _are_apart(i, j, seen, body.chosen, settings.assoc_confidence)
+                apart[b, a] = apart[a, b]
                 continue
             cost[a, b] = pair_cost(
                 seen.frames[i],
@@ -80,7 +99,7 @@ def group_loose(loose, seen, rig, body, settings):
                 settings.mirror_penalty_m,
             )
             cost[b, a] = cost[a, b]
-    return cluster(cost, camera, settings.max_pair_m)
+    return cluster(cost, apart, settings.max_pair_m)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

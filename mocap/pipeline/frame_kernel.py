@@ -63,7 +63,7 @@ def _merge_doubles(known, body, tracks, settings, result):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def process_frame(now, camera, pixels, conf, rig, scale, body, tracks, settings, result):
+def process_frame(now, camera, pixels, conf, rig, scale, noise_now, body, tracks, settings, result):
     """Takes in one frame; changes `tracks` and fills `result`.
 
     Takes:
@@ -71,7 +71,9 @@ def process_frame(now, camera, pixels, conf, rig, scale, body, tracks, settings,
         camera: (P) of each 2D person.
         pixels, conf: (P, K, 2), (P, K) their keypoints; fragments of one person are put
             together in place.
-        rig, scale, body, settings: see their classes; scale (C) is the noise of the cameras.
+        rig, body, settings: see their classes.
+        scale: (C) noise of the cameras; see `CameraNoise`.
+        noise_now: level of the noise (classes), and the share that lasts; see `NoiseLevel`.
         tracks: state.
         result: output.
     """
@@ -87,10 +89,12 @@ def process_frame(now, camera, pixels, conf, rig, scale, body, tracks, settings,
     result.group[:] = -1
     result.turned[:] = 0
     result.used[:] = False
+    result.squares[:] = 0.0
+    result.repeated[:] = 0.0
     known = _predict_all(now, body, tracks, settings)
     claim(now, known, seen, rig, body, tracks, settings, result)
     work = empty_work(len(rig.focal), count)
     for m in known:
-        follow(m, now, work, seen, rig, scale, body, tracks, settings, result)
+        follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, result)
     _merge_doubles(known, body, tracks, settings, result)
-    find_new(now, known, seen, rig, scale, body, tracks, settings, result)
+    find_new(now, known, seen, rig, scale, noise_now, body, tracks, settings, result)

@@ -10,11 +10,12 @@ import numpy as np
 from numba import njit
 
 from mocap.pipeline.frame_claims import latest_twice
-from mocap.pipeline.frame_single_view import add_depth_variance, scale_from_links
+from mocap.pipeline.frame_single_view import add_depth_variance, drift_variance, scale_from_links
 from mocap.pipeline.frame_steps import (
     count_known,
     gather,
     has_details,
+    judge,
     learn,
     limb_swapped,
     middle,
@@ -49,6 +50,7 @@ def _exchange_sides(tracks, m, mirror):
     tracks.vv[m] = tracks.vv[m][mirror].copy()
     tracks.seen[m] = tracks.seen[m][mirror].copy()
     tracks.seen_twice[m] = tracks.seen_twice[m][mirror].copy()
+    tracks.latest[m] = math.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -206,8 +208,8 @@ def _exchange_person(m, mirror, tracks, result):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result):
-    """The sweeps for somebody whom one camera shows, moved along its rays first."""
+def _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, result):
+    """The sweeps for somebody whom one camera shows (for so long), moved along its rays first."""
     _, camera = count_views(result.group[m])
     moved = tracks.points[m].copy()
     variance = 0.0
@@ -227,16 +229,19 @@ def _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result):
             tracks.height_var[m],
             tracks.height_count[m],
             settings.height_min_m**2,
+            work.middle,
+            drift_variance(alone_s),
         )
     sweep(work, result.used[m], moved, lone, shown, tracks, m, rig, body, settings)
     add_depth_variance(
         work.points, work.info, rig.center[camera], max(variance, settings.depth_floor2)
     )
     work.reported[:] = work.info
+    work.ratio[:] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def follow(m, now, work, seen, rig, scale, body, tracks, settings, result):
+def follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Estimates the known person in row m and moves him on; forgets him where one view alone
     has shown him for too long."""
     count = len(work.points)
@@ -264,13 +269,16 @@ def follow(m, now, work, seen, rig, scale, body, tracks, settings, result):
     if has_details(body):
         tie_space(work, used, body, settings)
     _count_opposite(m, views, tracks, result)
+    level, lasting = noise_now
+    judge(work, used, level, tracks.latest[m], rig, body, settings, result.squares, result.repeated)
     learn(work, tracks, m, body, settings)
     _learn_heights(m, work.free, body.chosen, tracks)
     if views == 1:
-        _sweep_single(m, lone, shown, work, rig, body, tracks, settings, result)
+        alone_s = now - latest_twice(tracks, m, body.chosen)
+        _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, result)
     else:
         sweep(work, used, prior.copy(), lone, shown, tracks, m, rig, body, settings)
-    report(work.points, work.reported, result.covariance[m])
+    report(work, lasting, work.prior_h, tracks, m, body, result.covariance[m])
     for k in range(count):
         n = 0
         for c in range(len(used)):

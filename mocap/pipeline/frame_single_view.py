@@ -11,6 +11,19 @@ from numba import njit
 
 from mocap.geometry.ray_space import invert_packed, pack
 
+BODY_SIGMA_M = 0.05
+BODY_SPEED_M_S = 0.3
+BODY_DENSITY = 10.0
+"""Of a body as a whole: how well two views place it and its speed, and the power of its
+accelerations, m^2/s^3: people speed up by 3 m/s^2 or so, for about a second."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def drift_variance(alone_s):
+    """Variance, m^2, of how far away somebody is, this long after two views last showed him."""
+    speed = BODY_SPEED_M_S * alone_s
+    return BODY_SIGMA_M**2 + speed * speed + BODY_DENSITY * alone_s**3 / 3
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def scale_from_links(
@@ -28,10 +41,16 @@ def scale_from_links(
     height_var,
     height_count,
     height_min2,
+    middle,
+    drift2,
 ):
     """Moves a person seen by one camera along its rays so that the links have their lengths.
 
     Keypoint by keypoint this would take many sweeps, because each holds its neighbours back.
+
+    Takes:
+        middle: (3) of the body.
+        drift2: variance, m^2, of the distance of the body as a whole; see `drift_variance`.
     """
     a, b = 0.0, 0.0
     for e in range(len(ends)):
@@ -65,9 +84,14 @@ def scale_from_links(
         pa += g0 * p0 + g1 * p1 + g2 * p2
         pb += g0 * o0 + g1 * o1 + g2 * o2
         count += 1
-    if count:
-        a += pa / count
-        b += pb / count
+    if count and pa > 0:
+        # The body as a whole keeps its way better than a hand does.
+        far2 = 0.0
+        for i in range(3):
+            far2 += (middle[i] - center[i]) ** 2
+        trust = max(pa / count, far2 / drift2)
+        a += trust
+        b += trust * pb / pa
     # So are those of the heights.
     pa, pb, count = 0.0, 0.0, 0
     for k in chosen:

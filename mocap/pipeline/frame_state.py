@@ -13,6 +13,7 @@ from mocap.geometry.triangulation import consistency_table
 from mocap.model import RigArrays, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.reconstruction.links import links_of
+from mocap.reconstruction.noise_kernels import CLASSES
 from mocap.reconstruction.person import camera_centers, focal_lengths
 from mocap.reconstruction.swaps import HEAD, LIMB_BITS, hand_of, swap_parts
 
@@ -74,6 +75,7 @@ class Tracks(NamedTuple):
     height_var: np.ndarray
     height_count: np.ndarray
     turned_frames: np.ndarray
+    latest: np.ndarray  # (M, C, N, 2) residuals of the frame before; see `judge_views`
 
 
 class Settings(NamedTuple):
@@ -130,6 +132,8 @@ class Result(NamedTuple):
     used: np.ndarray  # (M, C, K) bool
     born: np.ndarray  # (M) bool
     covariance: np.ndarray  # (M, K, 3, 3) what is reported
+    squares: np.ndarray  # (4, classes) sums over the people known before; see `judge_views`
+    repeated: np.ndarray  # (2) likewise
 
 
 def rig_data(rig: RigArrays) -> RigData:
@@ -223,8 +227,9 @@ def settings_of(config: ReconstructionConfig, cameras: int, skeleton: Skeleton) 
     )
 
 
-def empty_tracks(rows: int, keypoints: int, slots: int) -> Tracks:
+def empty_tracks(rows: int, cameras: int, body: BodyData) -> Tracks:
     """Nobody, with room for `rows` people."""
+    keypoints, slots = len(body.mirror), len(body.adult_m)
     vector, matrix = (rows, keypoints, 3), (rows, keypoints, 3, 3)
     return Tracks(
         active=np.zeros(rows, bool),
@@ -246,12 +251,13 @@ def empty_tracks(rows: int, keypoints: int, slots: int) -> Tracks:
         height_var=np.zeros((rows, keypoints)),
         height_count=np.zeros((rows, keypoints)),
         turned_frames=np.zeros(rows, np.int64),
+        latest=np.full((rows, cameras, len(body.chosen), 2), np.nan),
     )
 
 
-def grown_tracks(tracks: Tracks, rows: int) -> Tracks:
+def grown_tracks(tracks: Tracks, rows: int, body: BodyData) -> Tracks:
     """The same people with room for more."""
-    empty = empty_tracks(rows, tracks.points.shape[1], tracks.length.shape[1])
+    empty = empty_tracks(rows, tracks.latest.shape[1], body)
     for old, new in zip(tracks, empty, strict=True):
         new[: len(old)] = old
     return empty
@@ -266,4 +272,6 @@ def empty_result(rows: int, cameras: int, keypoints: int) -> Result:
         used=np.zeros((rows, cameras, keypoints), bool),
         born=np.zeros(rows, bool),
         covariance=np.zeros((rows, keypoints, 3, 3)),
+        squares=np.zeros((4, CLASSES)),
+        repeated=np.zeros(2),
     )

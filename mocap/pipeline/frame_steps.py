@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mocap.geometry.ray_space import invert_packed
 from mocap.reconstruction.detail_kernels import tie_in_space, tie_in_view
 from mocap.reconstruction.fusion_kernels import solve_person
 from mocap.reconstruction.link_kernels import sweep_links
+from mocap.reconstruction.noise_kernels import judge_views, told_covariance
 from mocap.reconstruction.swap_kernels import swapped_limb
 from mocap.tracking.kernels import learn_lengths
 
@@ -41,6 +41,9 @@ class Work(NamedTuple):
     free: np.ndarray  # (K, 3) without links
     info: np.ndarray  # (K, 6) packed
     reported: np.ndarray  # (K, 6) packed
+    links: np.ndarray  # (K, 6) packed: the part of `reported` that is from links
+    views: np.ndarray  # (K, 6) packed: what the views say, by their residuals
+    ratio: np.ndarray  # (K) variance of the views by that of the filter; 0 for none
     spread: np.ndarray  # (K)
     fresh: np.ndarray  # (K) bool: two views have seen the keypoint lately
 
@@ -58,6 +61,9 @@ def empty_work(cameras, count):
         np.zeros((count, 3)),
         np.zeros((count, 6)),
         np.zeros((count, 6)),
+        np.zeros((count, 6)),
+        np.zeros((count, 6)),
+        np.zeros(count),
         np.ones(count),
         np.ones(count, np.bool_),
     )
@@ -132,14 +138,47 @@ def separation(a, b, chosen):
     return total / n if n else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def report(points, info, covariance):
-    """Sets the covariances (K, 3, 3) from packed information; NaN for unknown points."""
-    for k in range(len(points)):
-        if math.isfinite(points[k, 0]):
-            invert_packed(info[k], covariance[k])
-        else:
-            covariance[k] = math.nan
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def judge(work, used, level, latest, rig, body, settings, squares, repeated):
+    """What the residuals say of the noise; see `judge_views`."""
+    judge_views(
+        work.points,
+        work.frames,
+        work.conf,
+        work.sigma,
+        rig.center,
+        used,
+        work.spread,
+        settings.cauchy,
+        settings.prior_dof,
+        settings.table,
+        level,
+        body.chosen,
+        latest,
+        work.views,
+        work.ratio,
+        squares,
+        repeated,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def report(work, lasting, prior_h, tracks, row, body, covariance):
+    """Sets the covariances (K, 3, 3) that are told; see `told_covariance`."""
+    told_covariance(
+        work.points,
+        work.reported,
+        work.views,
+        work.links,
+        work.ratio,
+        lasting,
+        prior_h,
+        tracks.pp[row],
+        (body.ends, body.slot, body.of_keypoint),
+        tracks.length[row],
+        tracks.sigma_length[row],
+        covariance,
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -226,6 +265,7 @@ def sweep(work, used, prior, lone, seen, tracks, row, rig, body, settings):
         settings.height_min_m**2,
         settings.link_report,
         work.reported,
+        work.links,
     )
 
 

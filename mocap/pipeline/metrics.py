@@ -15,6 +15,7 @@ from mocap.arrays import Float, Int, UInt8
 from mocap.geometry.projection import project_points
 from mocap.model import FrameSet, Motion, Rig, Skeleton, ViewState
 from mocap.model.config import ReconstructionConfig
+from mocap.pipeline.look_back import LookBack
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.reconstruction.swaps import source_of
 
@@ -213,7 +214,9 @@ def reconstruct_all(
 ) -> Motion:
     """Reconstructs frame sets again, as the raw layer of a session of these cameras would be."""
     reconstructor = Reconstructor(rig, skeleton, config)
-    rows = [(s, person) for s in frame_sets for person in reconstructor.process(s)]
+    look_back = LookBack(reconstructor)
+    settled = [f for s in frame_sets for f in look_back.add(s, reconstructor.process(s))]
+    rows = [(s, one) for s, people, _ in (*settled, *look_back.finish()) for one in people]
     k = len(skeleton)
     found = [person.keypoints for _, person in rows]
     return Motion(

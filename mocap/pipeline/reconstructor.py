@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
 
+from mocap.geometry.triangulation import gaussian_slope
 from mocap.model import Bystander, FrameSet, Keypoints3D, Person3D, Rig, Skeleton
 from mocap.model.config import ReconstructionConfig
 from mocap.pipeline.admission import Admission
@@ -20,8 +22,9 @@ from mocap.pipeline.frame_state import (
     rig_data,
     settings_of,
 )
-from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise
+from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise, NoiseLevel
 from mocap.reconstruction.expectation import middle_of
+from mocap.reconstruction.noise_kernels import CLASSES
 from mocap.reconstruction.posterior import posterior_covariance
 from mocap.reconstruction.report_kernels import account_people
 from mocap.reconstruction.swap_kernels import WHOLE_BODY
@@ -29,8 +32,11 @@ from mocap.tracking.sleep import Sleeper, returning
 
 _ROWS = 8
 _NEVER_S = -1e9
-_MANY_CAMERAS = 4
-"""Where so many cameras see anybody, two that agree are not enough at the start either."""
+_FEW_CAMERAS = 2
+"""Where no more cameras see anybody, nothing better will come: whoever is there is told of."""
+_SURE_SHARE = 2 / 3
+"""Of the cameras that see anybody, so many must show somebody who is told of at once, and three: in
+a crowd the rays of different people meet in three views as well."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,23 @@ class Reconstructor:
         self._body = body_data(skeleton, config)
         self._settings = settings_of(config, len(rig), skeleton)
         self._body_parts = np.array(skeleton.indices("body", "feet"))
-        self._tracks: Tracks = empty_tracks(_ROWS, len(skeleton), len(self._body.adult_m))
+        self._tracks: Tracks = empty_tracks(_ROWS, len(rig), self._body)
         self._result = empty_result(_ROWS, len(rig), len(skeleton))
         self._last_found_s = np.full(_ROWS, _NEVER_S)
         self._sleepers: list[Sleeper] = []
         self._next_id = 0
         self._noise = CameraNoise.for_cameras(len(rig))
         self._scale = self._noise.scale
+        self._level = NoiseLevel.of_classes(
+            CLASSES, gaussian_slope(config.triangulation.cauchy_sigmas)
+        )
         self._last_time_s: float | None = None
         self._start_s = _NEVER_S
         self._watching = 0
+        self._birth = np.zeros(_ROWS, np.int64)
+        self._births = 0
+        self._confirmed: dict[int, int] = {}
+        self._doubtful: dict[int, Person3D] = {}
 
     @property
     def camera_noise(self) -> dict[str, float]:
@@ -91,10 +104,38 @@ class Reconstructor:
         """Who was found in the latest frame but set aside, ordered by id."""
         return self._bystanders
 
+    @property
+    def doubtful(self) -> Mapping[int, Person3D]:
+        """Who was found in the latest frame but is not told of yet, by a number of his own.
+
+        Their `person_id` is -1. See `mocap.pipeline.look_back`.
+        """
+        return self._doubtful
+
+    @property
+    def confirmed(self) -> Mapping[int, int]:
+        """Who was told of first in the latest frame: id by the number in `doubtful`."""
+        return self._confirmed
+
+    @property
+    def waiting(self) -> Set[int]:
+        """Numbers of those who are followed, and may be told of in a later frame."""
+        tracks = self._tracks
+        return set(self._birth[tracks.active & (tracks.person_id < 0)].tolist())
+
+    def aside(self, person: Person3D, later: Bystander | None) -> Bystander | None:
+        """As which bystander somebody counted in a frame before he was told of; None for none.
+
+        Args:
+            person: as he was found in that frame.
+            later: as what he counts now that he is told of; None for somebody who takes part.
+        """
+        return None if self._admission is None else self._admission.before(person, later)
+
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from their cache, ahead of the first frame."""
         k = len(self._skeleton)
-        tracks = empty_tracks(1, k, len(self._body.adult_m))
+        tracks = empty_tracks(1, len(self._names), self._body)
         result = empty_result(1, len(self._names), k)
         nobody = _Seen2D(
             np.zeros(0, np.int64),
@@ -126,12 +167,21 @@ class Reconstructor:
             self._grow(2 * len(tracks.active) + len(seen.camera))
         self._watching = int(np.count_nonzero(seen.counts))
         self._run(time_s, seen, self._tracks, self._result)
+        self._level = self._level.added(self._result.squares, self._result.repeated, elapsed_s)
+        for row in self._result.born.nonzero()[0].tolist():
+            self._birth[row] = self._births
+            self._births += 1
         found = self._result.found.nonzero()[0].tolist()
         person_id = self._tracks.person_id
+        self._confirmed = {}
         for row in found:
             self._last_found_s[row] = time_s
             if person_id[row] < 0 and self._is_sure(row, time_s):
                 person_id[row] = self._identify(row, time_s)
+                self._confirmed[int(self._birth[row])] = int(person_id[row])
+        unsure = [row for row in found if person_id[row] < 0]
+        doubtful = self._people(np.array(unsure, np.int64), seen, self._tracks, self._result, None)
+        self._doubtful = dict(zip(self._birth[unsure].tolist(), doubtful, strict=True))
         told = sorted((int(person_id[row]), row) for row in found if person_id[row] >= 0)
         rows = np.array([row for _, row in told], np.int64)
         people = self._people(rows, seen, self._tracks, self._result, elapsed_s)
@@ -148,6 +198,7 @@ class Reconstructor:
             seen.confidence,
             self._rig,
             self._scale,
+            (self._level.variance, self._level.lasting),
             self._body,
             tracks,
             self._settings,
@@ -173,8 +224,9 @@ class Reconstructor:
         )
 
     def _grow(self, rows: int) -> None:
-        self._tracks = grown_tracks(self._tracks, rows)
+        self._tracks = grown_tracks(self._tracks, rows, self._body)
         self._result = empty_result(rows, len(self._names), len(self._skeleton))
+        self._birth = np.concatenate([self._birth, np.zeros(rows - len(self._birth), np.int64)])
         more = np.full(rows - len(self._last_found_s), _NEVER_S)
         self._last_found_s = np.concatenate([self._last_found_s, more])
 
@@ -199,15 +251,16 @@ class Reconstructor:
         self._sleepers = [s for s in self._sleepers if time_s - s.time_s <= tracking.max_sleep_s]
 
     def _is_sure(self, row: int, time_s: float) -> bool:
-        """Whether a new person is told of: ghosts of two views last for a few frames only."""
+        """Whether a new person is told of: ghosts of a few views last for a few frames only."""
         tracks = self._tracks
         # Three views of which each keypoint is shown by two are no more than two.
         views = self._result.used[row][:, self._body.chosen].sum(axis=0)
-        at_start = tracks.born[row] == self._start_s and self._watching < _MANY_CAMERAS
+        at_start = tracks.born[row] == self._start_s and self._watching <= _FEW_CAMERAS
+        needed = max(3, int(np.ceil(_SURE_SHARE * self._watching)))
         return bool(
             at_start
             or time_s - tracks.born[row] >= self._config.tracking.confirm_s
-            or (views > 2).mean() > 0.5
+            or (views >= needed).mean() > 0.5
         )
 
     def _identify(self, row: int, time_s: float) -> int:
@@ -230,8 +283,17 @@ class Reconstructor:
         return sleeper.person_id
 
     def _people(
-        self, rows: np.ndarray, seen: _Seen2D, tracks: Tracks, result: Result, elapsed_s: float
+        self,
+        rows: np.ndarray,
+        seen: _Seen2D,
+        tracks: Tracks,
+        result: Result,
+        elapsed_s: float | None,
     ) -> list[Person3D]:
+        """The people in some rows. The noise of the cameras is learnt from them, unless `elapsed_s`
+        is None."""
+        if elapsed_s is None and not len(rows):
+            return []
         n, c, k = len(rows), len(self._names), len(self._skeleton)
         state = np.zeros((n, c, k), np.uint8)
         residual, redundancy = np.zeros((n, c, k)), np.zeros((n, c, k))
@@ -269,8 +331,9 @@ class Reconstructor:
             n_views,
             noise,
         )
-        self._noise = self._noise.added(noise[0], noise[1], elapsed_s)
-        self._scale = self._noise.scale
+        if elapsed_s is not None:
+            self._noise = self._noise.added(noise[0], noise[1], elapsed_s)
+            self._scale = self._noise.scale
         points, covariance = tracks.points[rows], result.covariance[rows]
         group = result.group[rows]
         if self._config.triangulation.covariance == "posterior":
@@ -321,6 +384,7 @@ class Reconstructor:
                 confidence,
                 swapped[i],
                 self._scale,
+                self._level.variance,
                 self._rig_arrays,
                 self._skeleton,
                 self._config.triangulation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mocap.model import Bystander, FrameSet, Observation, Person3D
+from mocap.pipeline.look_back import LookBack, SettledFrame
 from mocap.pipeline.reconstructor import Reconstructor
 from mocap.pipeline.sync import FrameSetAssembler
 
@@ -106,8 +107,11 @@ def run_frames(
     progress: Progress,
     stopped: Callable[[], bool],
     watchers: Sequence[Watcher] = (),
+    late_watchers: Sequence[Watcher] = (),
 ) -> None:
     """Reconstructs and stores every frame set; the one loop of live and offline runs.
+
+    Frames are stored as soon as it is known who was there; see `mocap.pipeline.look_back`.
 
     Args:
         frame_sets: in order of time.
@@ -117,8 +121,36 @@ def run_frames(
         total: number of frames to come, if known.
         progress: is told after every frame.
         stopped: ends the loop after the frame at hand.
-        watchers: are shown every frame with its people and bystanders.
+        watchers: are shown every frame at once, with the people and bystanders told of then.
+        late_watchers: are shown what is stored, when it is.
     """
+
+    def keep(settled: Sequence[SettledFrame]) -> None:
+        for frame in settled:
+            sink.add_frame(*frame)
+            for watcher in late_watchers:
+                watcher(*frame)
+            timing.people += len(frame.people)
+
+    look_back = LookBack(reconstructor)
+    try:
+        _run(frame_sets, reconstructor, look_back, keep, timing, total, progress, stopped, watchers)
+    finally:
+        # Whatever ended the run, what was seen is stored.
+        keep(look_back.finish())
+
+
+def _run(
+    frame_sets: Iterable[FrameSet],
+    reconstructor: Reconstructor,
+    look_back: LookBack,
+    keep: Callable[[Sequence[SettledFrame]], None],
+    timing: RunTiming,
+    total: int | None,
+    progress: Progress,
+    stopped: Callable[[], bool],
+    watchers: Sequence[Watcher],
+) -> None:
     started = mark = time.perf_counter()
     for frame_set in frame_sets:
         now = time.perf_counter()
@@ -128,11 +160,10 @@ def run_frames(
         people = reconstructor.process(frame_set)
         mark = time.perf_counter()
         timing.reconstruct_s += mark - now
-        sink.add_frame(frame_set, people, reconstructor.bystanders)
         for watcher in watchers:
             watcher(frame_set, people, reconstructor.bystanders)
+        keep(look_back.add(frame_set, people))
         timing.frames += 1
-        timing.people += len(people)
         progress(timing.frames, total)
         now = time.perf_counter()
         timing.store_s += now - mark

@@ -126,6 +126,7 @@ def sweep_links(
     height_min2,
     link_report,
     reported,
+    from_links,
 ):
     """Gauss-Seidel sweeps over the keypoints that have links; see `solve_person`."""
     gate, cauchy, sweeps = settings[0], settings[1], settings[4]
@@ -134,6 +135,7 @@ def sweep_links(
     gate2, per_cauchy2 = gate * gate, 1 / (cauchy * cauchy)
     views, order = empty_views(cameras)
     reported[:] = info
+    from_links[:] = 0.0
     for _sweep in range(int(sweeps)):
         for k in range(count):
             if of_keypoint[k, 0] < 0:
@@ -190,4 +192,5 @@ def sweep_links(
             share = link_report if m >= 2 else link_trust
             for i in range(6):
                 info[k, i] = bare[i] + link_trust * pull[i]
-                reported[k, i] = bare[i] + share * pull[i]
+                from_links[k, i] = share * pull[i]
+                reported[k, i] = bare[i] + from_links[k, i]

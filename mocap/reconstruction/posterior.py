@@ -22,6 +22,7 @@ def posterior_covariance(
     confidence: Float[np.ndarray, "cameras keypoints"],
     swapped: Int[np.ndarray, " cameras"],
     camera_scale: Float[np.ndarray, " cameras"],
+    level: Float[np.ndarray, " classes"],
     rig: RigArrays,
     skeleton: Skeleton,
     config: TriangulationConfig,
@@ -34,6 +35,7 @@ def posterior_covariance(
         confidence: of its keypoints; 0 for missing.
         swapped: parts of each view whose left and right were exchanged.
         camera_scale: noise of each camera, by what the configuration says.
+        level: variance of the noise by confidence, by the stated one; see `NoiseLevel.variance`.
         rig: the cameras.
         skeleton: the keypoints.
         config: noise and share of outliers.
@@ -65,6 +67,9 @@ def posterior_covariance(
     )
     with np.errstate(divide="ignore"):
         sigma = np.where(trust > 0, camera_scale[:, None] * stated / trust, np.inf)
+    # As for the default covariance: what the session's residuals show, not what is stated.
+    classes = np.minimum((trust * len(level)).astype(np.int64), len(level) - 1)
+    sigma = sigma * np.sqrt(level)[classes]
     settings = PosteriorSettings(outlier_rate=config.outlier_rate)
     mean, covariance = np.empty((count, 3)), np.empty((count, 3, 3))
     modes = np.empty((count, settings.max_modes, 3))

@@ -110,7 +110,7 @@ def test_unknown_people_are_grouped_as_in_the_plain_form():
                     *(frames[j], confidence[j], CENTERS[camera[j]]),
                     *(CHOSEN, MIRROR, *LIMITS),
                 )
-    labels = cluster(cost, camera, CONFIG.max_pair_distance_m)
+    labels = cluster(cost, camera[:, None] == camera, CONFIG.max_pair_distance_m)
     groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     fast = {frozenset((int(camera[i]), int(i % 3)) for i in group) for group in groups}
     assert fast == {frozenset(group.items()) for group in plain}
@@ -118,6 +118,8 @@ def test_unknown_people_are_grouped_as_in_the_plain_form():
 
 def test_clusters_never_hold_a_camera_twice_and_stop_at_the_limit():
     cost = np.array([[np.inf, 0.1, 0.1], [0.1, np.inf, 0.3], [0.1, 0.3, np.inf]])
-    assert len(np.unique(cluster(cost, np.array([0, 1, 1]), 1.0))) == 2
-    assert len(np.unique(cluster(cost, np.array([0, 1, 2]), 1.0))) == 1
-    assert len(np.unique(cluster(cost, np.array([0, 1, 2]), 0.05))) == 3
+    apart = np.zeros((3, 3), bool)
+    assert len(np.unique(cluster(cost, apart, 1.0))) == 1
+    assert len(np.unique(cluster(cost, apart, 0.05))) == 3
+    apart[1, 2] = apart[2, 1] = True
+    assert len(np.unique(cluster(cost, apart, 1.0))) == 2

@@ -1,4 +1,4 @@
-"""One known person whom a view shows as several 2D people, as bottom-up detectors do."""
+"""One person whom a view shows as several 2D people, as bottom-up detectors do."""
 
 from __future__ import annotations
 
@@ -71,3 +71,23 @@ def test_doubles_are_nobody_new():
     found = run(doubled=True)
     assert [len(p) for p in found] == [2] * 12
     assert {p.person_id for frame in found for p in frame} == {0, 1}
+
+
+def test_parts_are_joined_in_the_first_frame_as_well():
+    """Nobody is known yet; two views show the people whole, one in parts."""
+    whole = frame_set(0, people(0), RIG, rng=np.random.default_rng(0), sigma_px=3.0)
+    reconstructor = Reconstructor(RIG, HALPE_26, ReconstructionConfig())
+    found = reconstructor.process(broken(whole, "cam1", doubled=False))
+    assert len(found) == 2
+    for person in found:
+        assert np.mean(person.keypoints.n_views == 3) > 0.95
+        error = np.linalg.norm(person.keypoints.points_m - people(0), axis=2).mean(axis=1)
+        assert error.min() < 0.025
+
+
+def test_doubles_are_nobody_in_the_first_frame_either():
+    whole = frame_set(0, people(0), RIG, rng=np.random.default_rng(0), sigma_px=3.0)
+    doubled = broken(broken(whole, "cam1", doubled=True), "cam2", doubled=True)
+    reconstructor = Reconstructor(RIG, HALPE_26, ReconstructionConfig())
+    assert len(reconstructor.process(doubled)) == 2
+    assert not reconstructor.doubtful

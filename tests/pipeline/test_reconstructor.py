@@ -315,3 +315,19 @@ def test_the_posterior_covariance_tells_of_views_that_contradict_each_other():
     assert np.sqrt(trace["posterior"][wrist]) > 0.15
     assert np.sqrt(trace["map"][wrist]) < 0.06
     assert 0.3 < trace["posterior"][knee] / trace["map"][knee] < 3
+
+
+def test_a_crowd_is_found_without_anybody_else():
+    """Twenty people 1.1 m apart in five views: rays of different people meet in three as well."""
+    rig = ring_rig(5, radius=11.0, mixed_lenses=True)
+    places = [(1.1 * (p % 5 - 2.5), 1.1 * (p // 5 - 2.5)) for p in range(20)]
+    start = np.stack([standing_person(HALPE, place) for place in places])
+    rng, reconstructor = np.random.default_rng(0), Reconstructor(rig, HALPE, CONFIG)
+    for n in range(12):
+        truth = start + 0.01 * n * np.eye(3)[0]
+        found = reconstructor.process(frame_set(n, truth, rig, rng=rng, sigma_px=3.0))
+        places_m = np.array([person.keypoints.points_m.mean(axis=0) for person in found])
+        apart = np.linalg.norm(places_m[:, None] - truth.mean(axis=1), axis=2)
+        assert apart.min(axis=1).max() < 0.1
+        assert len(set(apart.argmin(axis=1).tolist())) == len(found)
+        assert len(found) == 20 or n < 6

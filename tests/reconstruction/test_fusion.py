@@ -81,7 +81,7 @@ class Estimate:
             *(self.frames, self.conf, self.sigma, CENTERS, self.prior, self.prior_h, PARTS),
             *(self.length, self.sigma_length, self.settings, self.points, self.info, self.used),
             *(self.spread, self.lone, self.seen, 0.05, unknown, unknown, unknown, 1.0, 1.0),
-            self.reported,
+            *(self.reported, np.zeros((K, 6))),
         )
 
     def oracle(self, k: int) -> np.ndarray:
