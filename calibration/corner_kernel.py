@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from mocap.compiled import kernel
 
 PARAMETERS = 11
 """x, y; directions of the two edges; log of their blurs; a, b; gradient of shading; growth d."""
@@ -26,7 +27,7 @@ PRIOR_SLOPE = 0.02
 PRIOR_GROWTH_PX = 0.5
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def corner_model(
     x: float, y: float, q: np.ndarray, side: float, saddle: float, slopes: np.ndarray
 ) -> float:
@@ -68,7 +69,7 @@ def corner_model(
     return q[6] + b * value + q[8] * dx + q[9] * dy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _step(x: float) -> tuple[float, float]:
     """Blurred step and its derivative."""
     if x > 3.0:
@@ -78,7 +79,7 @@ def _step(x: float) -> tuple[float, float]:
     return 0.5 * (1 + math.erf(x)), 0.5641895835477563 * math.exp(-x * x)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather(gray, place, axes, shape, pixels):
     """Collects the pixels (x, y, brightness) of the window; returns their number."""
     before, after, blank, least, most = shape
@@ -117,7 +118,7 @@ def _gather(gray, place, axes, shape, pixels):
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _assess(pixels, n, q, side, saddle, prior, weight, noise, H, g, slopes):
     """Cost with its gradient and curvature; also the mean size of the residuals."""
     H[:] = 0.0
@@ -154,7 +155,7 @@ def _assess(pixels, n, q, side, saddle, prior, weight, noise, H, g, slopes):
     return cost, size / n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fit_kernel(gray, place, axes, shape, saddle, q):
     """Fits one corner; returns its standard deviation per axis and the residuals' scale.
 
@@ -230,7 +231,7 @@ def fit_kernel(gray, place, axes, shape, saddle, q):
     return math.sqrt(max(0.0, variance)), noise
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _solve(H, g, damping, x):
     """Solves (H + damping diag(H)) x = g by Cholesky; tells whether that was possible."""
     L = np.empty((PARAMETERS, PARAMETERS))

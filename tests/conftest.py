@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -13,14 +12,6 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parents[1]
-
-# A compiled kernel in numba's cache does not notice changes in other files than its own, so the
-# tests keep a cache for each state of the sources. Child processes inherit it.
-_texts = (path.read_bytes() for path in sorted(ROOT.glob("mocap/**/*.py")))
-_sources = b"".join(text for text in _texts if b"njit" in text)
-os.environ["NUMBA_CACHE_DIR"] = str(
-    ROOT / ".pytest_cache" / f"numba-{hashlib.sha256(_sources).hexdigest()[:12]}"
-)
 
 # Lets tests of all packages import `synthetic_scene`; pytest itself adds no folder to the path
 # (`--import-mode=importlib`).

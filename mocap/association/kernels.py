@@ -7,14 +7,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import miss, ray_gap
 
 _FORBIDDEN = 1e6
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def person_cost(
     known,
     covariance,
@@ -76,7 +76,7 @@ def person_cost(
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pair_cost(
     frames_a,
     conf_a,
@@ -106,7 +106,7 @@ def pair_cost(
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def assign(cost):
     """Optimal assignment by shortest augmenting paths (Jonker and Volgenant, 1987).
 
@@ -163,7 +163,7 @@ def assign(cost):
     return result
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cluster(cost, apart, limit):
     """Joins the closest clusters, by mean distance, while it is within the limit.
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from mocap.compiled import kernel
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def cholesky(A):
     """Replaces the lower triangle of A by its factor L; the rest is set to zero."""
     n = len(A)
@@ -36,7 +37,7 @@ def cholesky(A):
             row[i] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def invert_lower(L):
     """Replaces a lower triangular matrix by its inverse."""
     n = len(L)
@@ -55,7 +56,7 @@ def invert_lower(L):
         row[i] = scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def factor_bands(A, A1, A2, Y2):
     """Factors along time: A gets L_t^-1, A1 L_t^-1 A_{t+1,t}^T, Y2 L_t^-1 A_{t+2,t}^T."""
     frames, n = A2.shape
@@ -82,7 +83,7 @@ def factor_bands(A, A1, A2, Y2):
         A1[t + 1] -= product
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_bands(A, A1, Y2, B):
     """Replaces each column of B, (F, N, R), by its solution, from the factors."""
     frames, n, columns = B.shape
@@ -109,7 +110,7 @@ def solve_bands(A, A1, Y2, B):
         x[:] = product
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def invert_frame(A, A1, Y2, t, later, C):
     """One step backwards of the selected inverse of the system (Takahashi, 1973).
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from mocap.arrays import Bool, Float, Int
 from mocap.body.fit_tables import PointData
 from mocap.body.model import BodyModel
+from mocap.compiled import kernel
 from mocap.errors import InputError
 from mocap.model import Motion
 
@@ -138,7 +138,7 @@ def point_data(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def inform(covariance, measured, noise2, out):
     """Inverts covariance + noise, of what is measured."""
     for t in range(len(out)):

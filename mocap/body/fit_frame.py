@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mocap.body.fit_kernels import (
     at_limit,
@@ -22,6 +21,7 @@ from mocap.body.fit_kernels import (
     vector_of,
 )
 from mocap.body.fit_tables import PointData
+from mocap.compiled import kernel
 
 LARGEST_TURN = 0.7
 """Radians by which one step may change a degree of freedom."""
@@ -92,7 +92,7 @@ def frame_work(joints: int, points: int, unknowns: int) -> FrameWork:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _expected(body, expect, p0, R0, q, b):
     """Cost of pose prior and prediction; adds their pull to b when it is not empty."""
     cost = 0.0
@@ -120,7 +120,7 @@ def _expected(body, expect, p0, R0, q, b):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def hold_soles(body, anchor, anchor_weight, p0, points, W, g):
     """Adds what keeps sole points at their anchors; returns the cost."""
     cost = 0.0
@@ -136,7 +136,7 @@ def hold_soles(body, anchor, anchor_weight, p0, points, W, g):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _cost(body, data, t, expect, p0, R0, q, work):
     pose_body(body, R0, q, work.position, work.orientation, work.twist)
     place_points(body, work.position, work.orientation, work.points)
@@ -150,7 +150,7 @@ def _cost(body, data, t, expect, p0, R0, q, work):
 _NOTHING = np.zeros(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def linearise(body, data, t, expect, p0, R0, q, work):
     """Normal equations of one frame into `work.H` and `work.b`; returns the cost."""
     cost = _cost(body, data, t, expect, p0, R0, q, work)
@@ -165,7 +165,7 @@ def linearise(body, data, t, expect, p0, R0, q, work):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fit_frame(body, data, t, expect, p0, R0, q, iterations, work):
     """Fits one frame, in place, from the pose it is given.
 
@@ -224,7 +224,7 @@ def fit_frame(body, data, t, expect, p0, R0, q, iterations, work):
     return cost, iterations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def farthest(data, t, p0, points):
     """Largest squared distance of a measurement of frame t from the body, in sigmas."""
     largest = 0.0
@@ -240,7 +240,7 @@ def farthest(data, t, p0, points):
     return largest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fit_frame_annealed(body, data, t, expect, p0, R0, q, iterations, work, widest):
     """As `fit_frame`, with robust scales that shrink from `widest` to that of the data.
 
@@ -273,7 +273,7 @@ def fit_frame_annealed(body, data, t, expect, p0, R0, q, iterations, work, wides
     return cost, tried + steps
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fit_frame_regaining(body, data, t, expect, p0, R0, q, iterations, work):
     """As `fit_frame`; where a keypoint is given up, annealed from the same start as well.
 
@@ -294,7 +294,7 @@ def fit_frame_regaining(body, data, t, expect, p0, R0, q, iterations, work):
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _hold(above, H, b, i):
     """Takes unknown i out of the equations."""
     b[i] = 0.0

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mocap.body.fit_kernels import at_limit, factor_tree, solve_tree
 from mocap.body.fit_shape_spread import move_by_shape, pull_of_shape
+from mocap.compiled import kernel
 
 _HELD = 1e8
 """Weight of a degree of freedom that is held at its limit."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def chain_columns(body, j, place, twist, J, chain):
     """Writes the derivatives of a joint's position by the unknowns that move it.
 
@@ -45,7 +45,7 @@ def chain_columns(body, j, place, twist, J, chain):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def joint_spread(body, position, orientation, twist, C, out_position, out_rotation):
     """Covariances of one frame's joints.
 
@@ -95,7 +95,7 @@ def joint_spread(body, position, orientation, twist, C, out_position, out_rotati
                         turn[r, s] += wx * wy * C[x + 3, y + 3]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def covariance_tree(above, L):
     """(L^T L)^-1, (N, N), from the factor of `factor_tree`; zero where unknowns share no chain."""
     n = len(above)
@@ -126,7 +126,7 @@ def covariance_tree(above, L):
     return C
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_shape_spread(body, position, orientation, twist, moved, X, out_position, out_rotation):
     """Adds the shape's part to the covariances of one frame's joints.
 
@@ -167,7 +167,7 @@ def add_shape_spread(body, position, orientation, twist, moved, X, out_position,
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_outer(out, x, y, z):
     out[0, 0] += x * x
     out[1, 1] += y * y
@@ -180,7 +180,7 @@ def _add_outer(out, x, y, z):
     out[2, 1] += y * z
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def frame_spread(body, q, expected, factor, work, out_position, out_rotation):
     """Covariances of the joints of a frame that was fitted by itself.
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.kernels import project_point, project_point_jacobian
 
 _SMALL = 1e-8
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def rotation_of(x, y, z, out):
     """Writes the matrix of a rotation vector into `out`."""
     angle2 = x * x + y * y + z * z
@@ -37,7 +37,7 @@ def rotation_of(x, y, z, out):
     out[1, 2], out[2, 1] = b * y * z - a * x, b * y * z + a * x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def vector_of(R, out):
     """Writes the rotation vector of a matrix into `out`."""
     x, y, z = R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]
@@ -59,7 +59,7 @@ def vector_of(R, out):
             out[i] = math.pi * (main if i == best else 0.25 * (R[best, i] + R[i, best]) / main)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def turned_axis(x, y, z, a, out):
     """Writes Jl(phi) a, the axis about which phi turns when its component along a grows."""
     angle2 = x * x + y * y + z * z
@@ -75,20 +75,20 @@ def turned_axis(x, y, z, a, out):
     out[2] = a[2] + b * c2 + c * (x * c1 - y * c0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _apply(A, v, out):
     for i in range(3):
         out[i] = A[i, 0] * v[0] + A[i, 1] * v[1] + A[i, 2] * v[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _multiply(A, B, out):
     for i in range(3):
         for j in range(3):
             out[i, j] = A[i, 0] * B[0, j] + A[i, 1] * B[1, j] + A[i, 2] * B[2, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pose_body(body, R0, q, position, orientation, twist):
     """Forward kinematics about the root.
 
@@ -142,7 +142,7 @@ def pose_body(body, R0, q, position, orientation, twist):
         orientation[j] = before
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def place_points(body, position, orientation, points):
     """Keypoints minus the position of the root, (K, 3)."""
     for k in range(len(body.point_joint)):
@@ -152,7 +152,7 @@ def place_points(body, position, orientation, points):
             points[k, i] += position[j, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def measure(data, t, p0, points, W, g):
     """Writes information and pull, W and W (measured - point), of every keypoint; returns the cost.
 
@@ -183,7 +183,7 @@ def measure(data, t, p0, points, W, g):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _measure_pixels(data, t, p0, points, W, g):
     c = data.robust
     cost = 0.0
@@ -216,7 +216,7 @@ def _measure_pixels(data, t, p0, points, W, g):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def press_floor(body, weight, p0, points, W, g):
     """Adds what keeps the soles from sinking below the floor z = 0; returns the cost."""
     cost = 0.0
@@ -230,7 +230,7 @@ def press_floor(body, weight, p0, points, W, g):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def normal_equations(body, twist, points, W, g, inertia, force, H, b):
     """Writes J^T W J (of related unknowns, i >= m) and J^T W e of the keypoints into H and b."""
     inertia[:] = 0.0
@@ -309,7 +309,7 @@ def normal_equations(body, twist, points, W, g, inertia, force, H, b):
                 m = body.above[m]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def factor_tree(above, H):
     """Replaces H by L with L^T L = H, both with the sparsity of the tree."""
     for k in range(len(above) - 1, -1, -1):
@@ -328,7 +328,7 @@ def factor_tree(above, H):
             i = above[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_tree(above, L, x):
     """Replaces x by the solution of L^T L y = x."""
     n = len(above)
@@ -347,7 +347,7 @@ def solve_tree(above, L, x):
         x[k] = total / L[k, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def variances_tree(above, L, row, out):
     """Writes the diagonal of (L^T L)^-1 into `out`; `row` is work space of the same length."""
     for i in range(len(above)):
@@ -370,7 +370,7 @@ def variances_tree(above, L, row, out):
         out[i] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def move(body, p0, R0, q, step):
     """Takes a step, in place; values stay within their limits."""
     turn, product = np.empty((3, 3)), np.empty((3, 3))
@@ -383,7 +383,7 @@ def move(body, p0, R0, q, step):
         q[i] = min(max(q[i] + step[i + 3], body.low[i]), body.high[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def at_limit(body, q, b, i):
     """Whether the degree of freedom i is at a limit and pulled beyond it."""
     return (q[i] <= body.low[i] and b[i + 3] < 0) or (q[i] >= body.high[i] and b[i + 3] > 0)

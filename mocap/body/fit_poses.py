@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from scipy.spatial.transform import Rotation, Slerp
 
 from mocap.arrays import Bool, Float
 from mocap.body.fit_kernels import place_points, pose_body
 from mocap.body.fit_shape import Poses
 from mocap.body.fit_tables import BodyTables
+from mocap.compiled import kernel
 
 MOTION_DENSITY_ROOT = (5.0, 30.0)
 """Density of the noise of the root's acceleration, m^2/s^3, and of its rotation's, rad^2/s^3."""
@@ -57,7 +57,7 @@ def placed_points(body: BodyTables, poses: Poses) -> Float[np.ndarray, "frames k
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _place_all(body, P, R, Q, out):
     joints, unknowns = len(body.parents), len(body.above)
     position, orientation = np.zeros((joints, 3)), np.zeros((joints, 3, 3))

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mocap.arrays import Float
 from mocap.body.model import ShapedBody
+from mocap.compiled import kernel
 
 _LEAST_M = 0.0002
 """A direction is left out that moves rest joints and keypoints by less (root mean square)."""
@@ -57,7 +57,7 @@ def shape_factor(
     return ShapeFactor(np.ascontiguousarray(joint @ turn), np.ascontiguousarray(point @ turn))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def move_by_shape(body, orientation, factor, joint, point):
     """Writes by how much joints and keypoints move with the shape while the pose stays.
 
@@ -90,7 +90,7 @@ def move_by_shape(body, orientation, factor, joint, point):
                 point[k, i, c] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pull_of_shape(body, twist, points, W, moved, force, out):
     """Writes J^T W moved of the keypoints, (N, R): the normal matrix between pose and shape.
 

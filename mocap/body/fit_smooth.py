@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mocap.body.fit_bands import factor_bands, solve_bands
 from mocap.body.fit_frame import LARGEST_TURN, hold_soles, linearise
@@ -29,6 +28,7 @@ from mocap.body.fit_kernels import (
     variances_tree,
     vector_of,
 )
+from mocap.compiled import kernel
 
 HELD_RAD = 0.035
 """Standard deviation that is stated for a degree of freedom which is held at its limit."""
@@ -65,7 +65,7 @@ class Stretch(NamedTuple):
         )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _steps(P, R, Q, out):
     """Writes the change of every unknown from frame to frame, (F-1, N)."""
     between, vector = np.empty((3, 3)), np.empty(3)
@@ -85,7 +85,7 @@ def _steps(P, R, Q, out):
             out[t, i + 3] = Q[t + 1, i] - Q[t, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sole_columns(body, k, point, twist, out):
     """Writes the derivatives of keypoint k by its chain of unknowns; returns the last of them."""
     j = body.point_joint[k]
@@ -102,7 +102,7 @@ def sole_columns(body, k, point, twist, out):
     return last
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def stretch_cost(body, data, stretch, P, R, Q, work):
     """The robust cost of a stretch."""
     frames = len(P)
@@ -146,7 +146,7 @@ def stretch_cost(body, data, stretch, P, R, Q, work):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def build_equations(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, held, own):
     """Normal equations of the stretch; `own`, if not empty, gets the variances without ties."""
     frames, n = b.shape
@@ -214,7 +214,7 @@ def build_equations(body, data, stretch, expect, P, R, Q, work, A, A1, A2, b, he
             held[t, i + 3] = at_limit(body, Q[t], b[t], i)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _tie(stretch, P, R, Q, A, A1, A2, b):
     frames, n = b.shape
     steps = np.empty((max(frames - 1, 1), n))
@@ -239,7 +239,7 @@ def _tie(stretch, P, R, Q, A, A1, A2, b):
             b[t + 1, i] -= w * high * r
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def take_out_held(held, A, A1, A2, b):
     """Takes held unknowns out of the equations."""
     frames, n = b.shape
@@ -260,7 +260,7 @@ def take_out_held(held, A, A1, A2, b):
                 A2[t - 2, i] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def smooth_stretch(body, data, stretch, expect, P, R, Q, iterations, work, blocks):
     """Fits all frames of a stretch together, in place.
 

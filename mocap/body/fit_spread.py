@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mocap.body.fit_bands import factor_bands, invert_frame, solve_bands
 from mocap.body.fit_frame import linearise
@@ -15,6 +14,7 @@ from mocap.body.fit_joint_spread import add_shape_spread, joint_spread
 from mocap.body.fit_kernels import pose_body
 from mocap.body.fit_shape_spread import move_by_shape, pull_of_shape
 from mocap.body.fit_smooth import build_equations, sole_columns, take_out_held
+from mocap.compiled import kernel
 
 
 class Spread(NamedTuple):
@@ -34,7 +34,7 @@ class Spread(NamedTuple):
     own: np.ndarray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, factor, spread):
     """Covariances of a stretch at its solution, into `spread`.
 
@@ -85,7 +85,7 @@ def spread_of_stretch(body, data, stretch, expect, P, R, Q, work, blocks, factor
     return held
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _pull_of_shape(
     body, data, stretch, expect, P, R, Q, work, held, factor, moved_joint, moved_point, G
 ):

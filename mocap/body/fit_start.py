@@ -8,7 +8,6 @@ It brings every frame near its solution; `mocap.body.fit_smooth` then fits all f
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mocap.arrays import Float
 from mocap.body.fit_frame import (
@@ -19,6 +18,7 @@ from mocap.body.fit_frame import (
     fit_frame_regaining,
 )
 from mocap.body.fit_tables import BodyTables
+from mocap.compiled import kernel
 
 FEWEST_POINTS = 3
 """A frame with fewer measured keypoints has no fit of its own."""
@@ -77,7 +77,7 @@ def loose_prediction(body: BodyTables, floor_weight: float = 0.0) -> Prediction:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def follow_track(body, data, wide, expect, counts, rough_P, rough_R, P, R, Q, done, work):
     """Fits the frames of a track one after the other, in place.
 

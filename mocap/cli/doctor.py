@@ -186,16 +186,17 @@ def check_models() -> list[Finding]:
 
 def check_kernel_cache() -> list[Finding]:
     """Whether compiled kernels can be kept."""
-    from mocap import geometry
+    from mocap.compiled import cache_folder
 
-    folder = os.environ.get("NUMBA_CACHE_DIR") or str(Path(geometry.__file__).parent)
-    if os.access(folder, os.W_OK):
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_folder())
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if os.access(there, os.W_OK):
         return [Finding("kernel cache", "ok", "compiled once, then kept")]
     return [
         Finding(
             "kernel cache",
             "warn",
-            f"{folder} is write-protected: every run compiles for 10 s",
+            f"{there} is write-protected: every run compiles for a minute",
             "set NUMBA_CACHE_DIR to a folder of your own",
         )
     ]

@@ -9,9 +9,9 @@ is one more measurement, with the uncertainty that is left of it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mocap.arrays import Float, Int
+from mocap.compiled import kernel
 
 ROUNDS = 4
 MIN_FRAMES = 10
@@ -84,7 +84,7 @@ def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def impose_lengths(
     points: np.ndarray,
     covariance: np.ndarray,
@@ -158,7 +158,7 @@ def impose_lengths(
     return made, spread
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill_system(
     system: np.ndarray,
     n: int,
@@ -182,7 +182,7 @@ def _fill_system(
         system[i, i] += sigma_m[chosen[i]] ** 2
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _factor(system: np.ndarray, n: int) -> None:
     """Cholesky factor in place, in the lower triangle."""
     for i in range(n):
@@ -193,7 +193,7 @@ def _factor(system: np.ndarray, n: int) -> None:
             system[i, j] = np.sqrt(total) if i == j else total / system[j, j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve_factored(system: np.ndarray, n: int, vector: np.ndarray) -> None:
     """Solves in place, given the factor."""
     for i in range(n):
@@ -206,7 +206,7 @@ def _solve_factored(system: np.ndarray, n: int, vector: np.ndarray) -> None:
         vector[i] /= system[i, i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reduce_covariance(
     spread: np.ndarray,
     system: np.ndarray,

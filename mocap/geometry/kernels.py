@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.projection import (
     UNDISTORT_ACCEPTED,
     UNDISTORT_ITERATIONS,
@@ -23,7 +23,7 @@ _LAST_STEP = 1e-8
 """Newton's step from an error of this size leaves one of about its square: none."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def distort_pinhole(x: float, y: float, c: int, d: np.ndarray) -> tuple[float, float]:
     """Distorted from undistorted normalised image point."""
     r2 = x * x + y * y
@@ -35,7 +35,7 @@ def distort_pinhole(x: float, y: float, c: int, d: np.ndarray) -> tuple[float, f
     return u, v
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def distort_with_slopes(
     x: float, y: float, c: int, d: np.ndarray
 ) -> tuple[float, float, float, float, float]:
@@ -55,7 +55,7 @@ def distort_with_slopes(
     return u, v, ux, uy, vy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fisheye_angle(theta: float, c: int, d: np.ndarray) -> tuple[float, float]:
     """Distorted angle and its derivative by the true angle."""
     t2 = theta * theta
@@ -64,7 +64,7 @@ def fisheye_angle(theta: float, c: int, d: np.ndarray) -> tuple[float, float]:
     return angle, slope
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def project_point(
     point: np.ndarray,
     c: int,
@@ -95,7 +95,7 @@ def project_point(
     return u, v, z
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def project_with_jacobian(
     px: float,
     py: float,
@@ -152,7 +152,7 @@ def project_with_jacobian(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def project_point_jacobian(
     point: np.ndarray,
     c: int,
@@ -170,7 +170,7 @@ def project_point_jacobian(
     out[1, 0], out[1, 1], out[1, 2] = v0, v1, v2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def unproject_pixel(
     u: float, v: float, c: int, matrix: np.ndarray, d: np.ndarray, fisheye: np.ndarray
 ) -> tuple[float, float, float]:
@@ -224,7 +224,7 @@ def unproject_pixel(
     return x * by, y * by, by
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def world_rays(
     pixels: np.ndarray,
     matrix: np.ndarray,
@@ -246,7 +246,7 @@ def world_rays(
     return rays
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_symmetric_3x3(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> float:
     """Solves a x = b for a symmetric positive (3, 3) matrix, in closed form.
 

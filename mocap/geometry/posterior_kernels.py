@@ -7,13 +7,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.posterior import ALL_SETS_VIEWS, NEAREST_M, STEPS
 from mocap.geometry.ray_space import add_ray, add_view, invert_packed, miss, solve_packed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _laplace(
     bits, k, frames, centers, sigma, views, n, rate, outlier_m, volume, min_cosine, x, cov
 ):
@@ -68,7 +68,7 @@ def _laplace(
     return evidence
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _sets(k, frames, centers, sigma, views, n, rate, outlier_m, volume, min_cosine):
     """The sets to try, as bits over `views`."""
     if n <= ALL_SETS_VIEWS:
@@ -124,7 +124,7 @@ def _sets(k, frames, centers, sigma, views, n, rate, outlier_m, volume, min_cosi
     return np.unique(out[:m])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def posterior_kernel(
     frames,
     centers,
@@ -240,7 +240,7 @@ def posterior_kernel(
             mode_weight[k, row] = total[q]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _moments(weight, points, spread, label, which, mean, covariance):
     """Mean and covariance of the components of one mode, or of all (-1)."""
     mean[:] = 0.0

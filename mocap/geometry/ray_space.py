@@ -15,15 +15,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.kernels import unproject_pixel
 
 NEAREST_M = 0.05
 """A point less far in front of a camera than this is not seen by it."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ray_frames(pixels, confidence, camera, matrix, distortions, fisheye, T):
     """Rays of the keypoints of many 2D people.
 
@@ -70,7 +70,7 @@ def ray_frames(pixels, confidence, camera, matrix, distortions, fisheye, T):
     return frames
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def miss(frames, a, k, centers, c, x0, x1, x2):
     """(r1, r2, depth) of a point against the ray frame `frames[a, k]` of a camera at `centers[c]`.
 
@@ -87,7 +87,7 @@ def miss(frames, a, k, centers, c, x0, x1, x2):
     return r1, r2, z
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_view(frames, a, k, r1, r2, z, w, h, g):
     """Adds one view of weight w (1/rad^2) to the normal equations h (xx xy xz yy yz zz), g (3)."""
     f = w / (z * z)
@@ -110,7 +110,7 @@ def add_view(frames, a, k, r1, r2, z, w, h, g):
     g[2] += a2 * s1 + c2 * s2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_symmetric(h0, h1, h2, h3, h4, h5, g0, g1, g2):
     """Solves h s = g for packed symmetric h (xx xy xz yy yz zz).
 
@@ -136,7 +136,7 @@ def solve_symmetric(h0, h1, h2, h3, h4, h5, g0, g1, g2):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_packed(h, g, s):
     """`solve_symmetric` on arrays: sets s, which is untouched where there is no solution."""
     condition, s0, s1, s2 = solve_symmetric(h[0], h[1], h[2], h[3], h[4], h[5], g[0], g[1], g[2])
@@ -145,7 +145,7 @@ def solve_packed(h, g, s):
     return condition
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def invert_packed(h, out):
     """Inverse (3, 3) of a packed symmetric positive matrix."""
     c00 = h[3] * h[5] - h[4] * h[4]
@@ -160,14 +160,14 @@ def invert_packed(h, out):
     out[2, 2] = (h[0] * h[3] - h[1] * h[1]) / det
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pack(matrix, out):
     """The packed form of a symmetric (3, 3) matrix."""
     out[0], out[1], out[2] = matrix[0, 0], matrix[0, 1], matrix[0, 2]
     out[3], out[4], out[5] = matrix[1, 1], matrix[1, 2], matrix[2, 2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_ray(d, center, w, h, g):
     """Adds a ray to the linear problem h x = g of the point nearest to rays (weights w)."""
     t = d[0] * center[0] + d[1] * center[1] + d[2] * center[2]
@@ -181,7 +181,7 @@ def add_ray(d, center, w, h, g):
         g[i] += w * (center[i] - t * d[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def ray_gap(a, center_a, b, center_b):
     """Distance in metres between two rays; infinite if parallel or if they meet behind a camera."""
     e0, e1, e2 = center_b[0] - center_a[0], center_b[1] - center_a[1], center_b[2] - center_a[2]

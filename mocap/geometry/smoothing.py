@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from mocap.arrays import Bool, Float
+from mocap.compiled import kernel
 
 INITIAL_SPEED_M_S = 5.0
 OUTLIER_CHI2 = 25.0
@@ -54,7 +54,7 @@ def process_noise_density(
     return typical * step * (2 * np.pi * cutoff_hz) ** 4
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve_positive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Solves a x = b for a symmetric positive matrix (n, n) and b (n, m), by Cholesky.
 
@@ -81,7 +81,7 @@ def _solve_positive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return x
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Product of two small matrices."""
     n, m = a.shape[0], b.shape[1]
@@ -93,7 +93,7 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smooth_track(
     points: np.ndarray,
     covariance: np.ndarray,
@@ -198,7 +198,7 @@ def smooth_track_dense(
     return mean, np.array(blocks)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def squared_distances(
     points: np.ndarray, covariance: np.ndarray, smooth: np.ndarray, spread: np.ndarray
 ) -> np.ndarray:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.kernels import project_point, project_point_jacobian, solve_symmetric_3x3
 from mocap.geometry.triangulation import (
     FIRST_GATE,
@@ -20,7 +20,7 @@ from mocap.geometry.triangulation import (
 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _linear_point(chosen, n_chosen, k, rays, centers, weights, a, b, point):
     """Weighted DLT of keypoint k from the chosen views; false if the rays are parallel."""
     a[:] = 0.0
@@ -36,7 +36,7 @@ def _linear_point(chosen, n_chosen, k, rays, centers, weights, a, b, point):
     return solve_symmetric_3x3(a, b, point) >= MIN_CONDITION
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _widest_angle(chosen, n_chosen, k, rays):
     smallest = 1.0
     for i in range(n_chosen):
@@ -49,7 +49,7 @@ def _widest_angle(chosen, n_chosen, k, rays):
     return math.acos(smallest)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _squared_residual(point, v, k, pixels, cameras):
     """Squared distance in pixels of a point from keypoint k in view v."""
     matrix, distortions, fisheye, T = cameras
@@ -58,7 +58,7 @@ def _squared_residual(point, v, k, pixels, cameras):
     return du * du + dv * dv
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _robust_cost(point, used, n_used, k, pixels, confidence, sigma, c2, cameras):
     total = 0.0
     for i in range(n_used):
@@ -69,7 +69,7 @@ def _robust_cost(point, used, n_used, k, pixels, confidence, sigma, c2, cameras)
     return total if math.isfinite(total) else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _refine(point, used, n_used, k, pixels, confidence, sigma, c2, cameras, work):
     """Gauss-Newton on the reprojection error with Cauchy weights; changes `point`."""
     a, b, step, trial, jacobian = work
@@ -110,7 +110,7 @@ def _refine(point, used, n_used, k, pixels, confidence, sigma, c2, cameras, work
             break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _invert_symmetric_3x3(a, out):
     b = np.zeros(3)
     column = np.zeros(3)
@@ -122,7 +122,7 @@ def _invert_symmetric_3x3(a, out):
             out[i, j] = column[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def triangulate_kernel(
     pixels,
     confidence,

@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.pipeline.frame_claims import claim_cost, join_keypoints
 from mocap.pipeline.frame_groups import group_loose, least_views, lone_holders, loose_people
 from mocap.pipeline.frame_steps import (
@@ -41,7 +41,7 @@ _LEAST_PLAUSIBLE = 0.6
 _KEEPER_REFUSED = -2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _plausible(points, ends, slot, adult):
     """Share of the links whose lengths fit one body, by the average adult."""
     ratio = np.zeros(len(ends))
@@ -67,7 +67,7 @@ def _plausible(points, ends, slot, adult):
     return fits / n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _estimate(group, size, work, used, bits, seen, rig, scale, body, tracks, settings):
     """Estimates somebody of whom nothing is known but a group (C) of 2D people.
 
@@ -131,7 +131,7 @@ def _estimate(group, size, work, used, bits, seen, rig, scale, body, tracks, set
     return is_person, lone, shown
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _keeper(now, group, holder, points, body, tracks, settings):
     """The known person of one view whose better place this group shows; row, -1 for nobody.
 
@@ -152,7 +152,7 @@ def _keeper(now, group, holder, points, body, tracks, settings):
     return _KEEPER_REFUSED if shift > settings.shift_m + settings.shift_m_s * since else keeper
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _free_row(group, holder, points, body, tracks, settings, result):
     """A row for somebody new, -1 if none is left; and whether nobody else is at that place."""
     row = -1
@@ -171,7 +171,7 @@ def _free_row(group, holder, points, body, tracks, settings, result):
     return row, True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _enter(
     now,
     row,
@@ -241,7 +241,7 @@ def _enter(
     result.turned[row] = bits
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_member(j, group, least, seen):
     """Adds a 2D person to a group (C), or to another part of him there; 1 for a new view."""
     c = seen.camera[j]
@@ -260,7 +260,7 @@ def _add_member(j, group, least, seen):
     return 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _take_rest(row, group, loose, holder, explained_now, seen, rig, body, tracks, settings):
     """Gives the person in a row what is left of him: views, and fragments in views he has.
 
@@ -288,7 +288,7 @@ def _take_rest(row, group, loose, holder, explained_now, seen, rig, body, tracks
     return more
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def find_new(now, known, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Finds people among the 2D people whom nobody has claimed, the largest groups first."""
     cameras, count = len(rig.focal), seen.conf.shape[1]

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mocap.association.kernels import assign, person_cost
+from mocap.compiled import kernel
 
 _WEAK_M = 0.05
 """By so much worse fits a 2D person to somebody new, or whom two views have not shown lately."""
@@ -17,7 +17,7 @@ _LEAST_FRAGMENT = 3
 """A fragment that adds fewer keypoints is a double."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def latest_twice(tracks, m, chosen):
     """When two views last showed a keypoint of somebody, seconds."""
     latest = -1e9
@@ -26,7 +26,7 @@ def latest_twice(tracks, m, chosen):
     return latest
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _weakness(now, known, body, tracks, settings):
     """Metres (N): whoever is not sure to be there must not take views from somebody who is."""
     weak = np.zeros(len(known))
@@ -38,7 +38,7 @@ def _weakness(now, known, body, tracks, settings):
     return weak
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def claim_cost(j, c, row, seen, rig, body, tracks, settings):
     """How far 2D person j of camera c is from the person in a row, metres."""
     return person_cost(
@@ -59,7 +59,7 @@ def claim_cost(j, c, row, seen, rig, body, tracks, settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _join_fragment(j, c, group, most, least, seen):
     """Gives what 2D person j shows to the 2D person of whom it is another part; in place.
 
@@ -78,7 +78,7 @@ def _join_fragment(j, c, group, most, least, seen):
     return join_keypoints(j, group[m, c], least, seen)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def join_keypoints(j, i, least, seen):
     """Gives the keypoints of 2D person j to 2D person i of the same view, who lacks them; in place.
 
@@ -99,7 +99,7 @@ def join_keypoints(j, i, least, seen):
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def claim(now, known, seen, rig, body, tracks, settings, result):
     """The known people (N) claim 2D people: `result.group`, `seen.taken`, `seen.explained`.
 
@@ -138,7 +138,7 @@ def claim(now, known, seen, rig, body, tracks, settings, result):
                 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def fits_somebody(j, known, seen, tracks, settings):
     """Whether a 2D person fits a known person, as a fragment would."""
     for m in known:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from mocap.association.kernels import cluster, pair_cost
+from mocap.compiled import kernel
 from mocap.pipeline.frame_claims import fits_somebody
 from mocap.pipeline.frame_known import count_views
 
@@ -17,7 +17,7 @@ _COMMON_OF_PARTS = 2
 """Association keypoints that two parts of one person may share, such as the hips."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def lone_holders(known, tracks, people, result):
     """Who has claimed each 2D person (P) and is shown by no other view; row, -1 for nobody.
 
@@ -34,7 +34,7 @@ def lone_holders(known, tracks, people, result):
     return holder
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def loose_people(known, holder, seen, body, tracks, settings):
     """The 2D people (N) who are grouped: claimed by nobody, or by somebody in a single view."""
     people = len(seen.camera)
@@ -55,7 +55,7 @@ def loose_people(known, holder, seen, body, tracks, settings):
     return loose[:n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _are_apart(i, j, seen, chosen, min_confidence):
     """Whether two 2D people of one camera show the same keypoints.
 
@@ -67,7 +67,7 @@ def _are_apart(i, j, seen, chosen, min_confidence):
     return common > _COMMON_OF_PARTS
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def group_loose(loose, seen, rig, body, settings):
     """Labels (N) of groups of 2D people whose rays meet.
 
@@ -102,7 +102,7 @@ def group_loose(loose, seen, rig, body, settings):
     return cluster(cost, apart, settings.max_pair_m)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def least_views(camera, cameras, min_view_share):
     """How many views a new person needs.
 

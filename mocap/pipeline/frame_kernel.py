@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import ray_frames
 from mocap.pipeline.frame_births import find_new
 from mocap.pipeline.frame_claims import claim
@@ -17,7 +17,7 @@ from mocap.pipeline.frame_steps import Seen, empty_work, separation
 from mocap.tracking.kernels import predict
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _predict_all(now, body, tracks, settings):
     """Moves everybody known on to the present; returns their rows (N)."""
     known = np.zeros(len(tracks.active), np.int64)
@@ -47,7 +47,7 @@ def _predict_all(now, body, tracks, settings):
     return known[:n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _merge_doubles(known, body, tracks, settings, result):
     """Two tracks at one place are one person; the one followed for longer stays."""
     for a in range(len(known)):
@@ -62,7 +62,7 @@ def _merge_doubles(known, body, tracks, settings, result):
                 result.found[loser] = False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def process_frame(now, camera, pixels, conf, rig, scale, noise_now, body, tracks, settings, result):
     """Takes in one frame; changes `tracks` and fills `result`.
 

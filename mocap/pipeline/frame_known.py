@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.pipeline.frame_claims import latest_twice
 from mocap.pipeline.frame_single_view import add_depth_variance, drift_variance, scale_from_links
 from mocap.pipeline.frame_steps import (
@@ -31,7 +31,7 @@ from mocap.reconstruction.swap_kernels import WHOLE_BODY, exchange
 from mocap.tracking.kernels import update
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _exchange_flags(flags, mirror):
     for k in range(len(mirror)):
         if mirror[k] > k:
@@ -40,7 +40,7 @@ def _exchange_flags(flags, mirror):
             flags[mirror[k]] = t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _exchange_sides(tracks, m, mirror):
     """Left becomes right in the state of one person."""
     tracks.points[m] = tracks.points[m][mirror].copy()
@@ -53,7 +53,7 @@ def _exchange_sides(tracks, m, mirror):
     tracks.latest[m] = math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def count_views(group):
     """How many cameras show somebody, and the last of them (-1 for none)."""
     views, last = 0, -1
@@ -64,7 +64,7 @@ def count_views(group):
     return views, last
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _take_prediction(prior, prior_cov, prior_h):
     """Packed information (K, 6) of the prediction; zero where there is none."""
     for k in range(len(prior)):
@@ -81,7 +81,7 @@ def _take_prediction(prior, prior_cov, prior_h):
                 prior_h[k, i] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _straighten_views(m, work, limbs, rig, body, tracks, settings, result):
     """Undoes exchanges of left and right in the gathered views, by the prediction."""
     prior, prior_cov = tracks.points[m], tracks.pp[m]
@@ -110,7 +110,7 @@ def _straighten_views(m, work, limbs, rig, body, tracks, settings, result):
             result.turned[m, c] |= tie_view(work, c, prior, rig, body, settings)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _misfit(m, work, body, settings, result):
     """The view that shows somebody else, as most of its keypoints do not fit; -1 for none."""
     worst, who = settings.min_fit, -1
@@ -127,7 +127,7 @@ def _misfit(m, work, body, settings, result):
     return who
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _estimate(m, views, work, seen, rig, body, tracks, settings, result):
     """Estimates somebody from his views; gives up views that show somebody else.
 
@@ -168,7 +168,7 @@ def _estimate(m, views, work, seen, rig, body, tracks, settings, result):
     return views, lone, shown
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _learn_heights(m, free, chosen, tracks):
     for k in chosen:
         if math.isfinite(free[k, 2]):
@@ -185,7 +185,7 @@ def _learn_heights(m, free, chosen, tracks):
             tracks.height_count[m, k] += 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _count_opposite(m, views, tracks, result):
     """Counts frames in which most views show somebody the other way round than he was taken."""
     opposite = 0
@@ -195,7 +195,7 @@ def _count_opposite(m, views, tracks, result):
         tracks.turned_frames[m] = tracks.turned_frames[m] + 1 if 2 * opposite > views else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _exchange_person(m, mirror, tracks, result):
     """It is we who erred: left becomes right in the person, no longer in the views."""
     _exchange_sides(tracks, m, mirror)
@@ -207,7 +207,7 @@ def _exchange_person(m, mirror, tracks, result):
     tracks.turned_frames[m] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, result):
     """The sweeps for somebody whom one camera shows (for so long), moved along its rays first."""
     _, camera = count_views(result.group[m])
@@ -240,7 +240,7 @@ def _sweep_single(m, lone, shown, alone_s, work, rig, body, tracks, settings, re
     work.ratio[:] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def follow(m, now, work, seen, rig, scale, noise_now, body, tracks, settings, result):
     """Estimates the known person in row m and moves him on; forgets him where one view alone
     has shown him for too long."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import invert_packed, pack
 
 BODY_SIGMA_M = 0.05
@@ -18,14 +18,14 @@ BODY_DENSITY = 10.0
 accelerations, m^2/s^3: people speed up by 3 m/s^2 or so, for about a second."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def drift_variance(alone_s):
     """Variance, m^2, of how far away somebody is, this long after two views last showed him."""
     speed = BODY_SPEED_M_S * alone_s
     return BODY_SIGMA_M**2 + speed * speed + BODY_DENSITY * alone_s**3 / 3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def scale_from_links(
     points,
     center,
@@ -117,7 +117,7 @@ def scale_from_links(
     return 1 / a
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_depth_variance(points, info, center, variance):
     """Makes all keypoints unsure along their rays by a variance in parts of the distance."""
     h = np.zeros(6)

@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.reconstruction.detail_kernels import tie_in_space, tie_in_view
 from mocap.reconstruction.fusion_kernels import solve_person
 from mocap.reconstruction.link_kernels import sweep_links
@@ -48,7 +48,7 @@ class Work(NamedTuple):
     fresh: np.ndarray  # (K) bool: two views have seen the keypoint lately
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def empty_work(cameras, count):
     """Room for the estimate of one person."""
     return Work(
@@ -69,7 +69,7 @@ def empty_work(cameras, count):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def gather(group, seen, least, work):
     """Puts together the keypoints of a group (C) of 2D people, -1 for none."""
     cameras, count = work.conf.shape
@@ -87,7 +87,7 @@ def gather(group, seen, least, work):
                     work.frames[c, k, a, b] = seen.frames[j, k, a, b]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def noise(center, rig, scale, sigma_m, floor_px, sigma):
     """Sets the noise of each keypoint in each view (C, K) of somebody at a place."""
     cameras, count = sigma.shape
@@ -101,7 +101,7 @@ def noise(center, rig, scale, sigma_m, floor_px, sigma):
             sigma[c, k] = learnt * math.sqrt(a * a + least * least)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def middle(points, chosen, out):
     """Mean of the known points; false if there are none."""
     out[:] = 0.0
@@ -116,7 +116,7 @@ def middle(points, chosen, out):
     return n > 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def count_known(points, chosen):
     """How many of the chosen points are known."""
     n = 0
@@ -125,7 +125,7 @@ def count_known(points, chosen):
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def separation(a, b, chosen):
     """Mean distance of the points known of both; infinite if there are none."""
     total, n = 0.0, 0
@@ -138,7 +138,7 @@ def separation(a, b, chosen):
     return total / n if n else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def judge(work, used, level, latest, rig, body, settings, squares, repeated):
     """What the residuals say of the noise; see `judge_views`."""
     judge_views(
@@ -162,7 +162,7 @@ def judge(work, used, level, latest, rig, body, settings, squares, repeated):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def report(work, lasting, prior_h, tracks, row, body, covariance):
     """Sets the covariances (K, 3, 3) that are told; see `told_covariance`."""
     told_covariance(
@@ -181,7 +181,7 @@ def report(work, lasting, prior_h, tracks, row, body, covariance):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _numbers(settings):
     return (
         settings.gate,
@@ -194,7 +194,7 @@ def _numbers(settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def solve(work, used, prior, prior_cov, length, sigma_length, rig, body, settings):
     """Estimates all keypoints from the gathered views; see `solve_person`."""
     return solve_person(
@@ -219,7 +219,7 @@ def solve(work, used, prior, prior_cov, length, sigma_length, rig, body, setting
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def learn(work, tracks, row, body, settings):
     """Learns the bone lengths of the person in a row from what views alone have placed."""
     learn_lengths(
@@ -238,7 +238,7 @@ def learn(work, tracks, row, body, settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def sweep(work, used, prior, lone, seen, tracks, row, rig, body, settings):
     """Gives the links of the person in a row their lengths; see `sweep_links`."""
     sweep_links(
@@ -269,13 +269,13 @@ def sweep(work, used, prior, lone, seen, tracks, row, rig, body, settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def has_details(body):
     """Whether the skeleton has hands or a face."""
     return body.hands.shape[1] > 0 or len(body.face) > 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def tie_view(work, c, prior, rig, body, settings):
     """Hangs hands and face of one view on the body; returns the parts exchanged."""
     return tie_in_view(
@@ -296,7 +296,7 @@ def tie_view(work, c, prior, rig, body, settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def tie_space(work, used, body, settings):
     """Leaves out hands and face that are not on the body."""
     tie_in_space(
@@ -311,7 +311,7 @@ def tie_space(work, used, body, settings):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def limb_swapped(work, used, c, rig, body, settings):
     """The limb whose left and right one view has exchanged; 0 for none."""
     return swapped_limb(

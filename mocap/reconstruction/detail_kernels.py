@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import miss
 from mocap.reconstruction.swap_kernels import HANDS, exchange
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _place(frames, c, anchor, conf, prior, centers, depth):
     """Where view c shows the anchor, at that depth, or else where it is expected; NaN unknown."""
     if conf[c, anchor] > 0:
@@ -28,7 +27,7 @@ def _place(frames, c, anchor, conf, prior, centers, depth):
     return prior[anchor, 0], prior[anchor, 1], prior[anchor, 2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _off(frames, c, k, place, centers):
     """Metres between keypoint k of view c and a place, across the line of sight; -1 unknown."""
     if not math.isfinite(place[0]):
@@ -37,7 +36,7 @@ def _off(frames, c, k, place, centers):
     return z * math.sqrt(r1 * r1 + r2 * r2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def tie_in_view(
     frames,
     conf,
@@ -126,7 +125,7 @@ def tie_in_view(
     return bits
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def tie_in_space(points, used, hands, wrists, face, head, hand_reach, face_reach):
     """Drops hands and a face that are away from wrist and head in space; in place.
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import miss
 from mocap.reconstruction.hypothesis_kernels import (
     AGREES,
@@ -34,7 +34,7 @@ _SETTLED2 = 0.01
 """A step of less than a tenth of a standard deviation, squared, is the last one."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _neighbour(k, points, ends, slot, of_keypoint, length, sigma_length, belief):
     """What the bone to a neighbour says of where keypoint k is; see `hypothesis_cost`."""
     belief[4] = 0.0
@@ -49,7 +49,7 @@ def _neighbour(k, points, ends, slot, of_keypoint, length, sigma_length, belief)
         belief[4] = max(LINK_CHOICE_M, 2 * sigma_length[slot[e]])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _lone_variance(frames, c, k, centers, prior, prior_cov):
     """Variance of the prediction of keypoint k across the ray of its only view, rad^2."""
     z = miss(frames, c, k, centers, c, prior[k, 0], prior[k, 1], prior[k, 2])[2]
@@ -62,7 +62,7 @@ def _lone_variance(frames, c, k, centers, prior, prior_cov):
     return v / 2 / (z * z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _variance(a):
     """Trace of the inverse of a packed symmetric matrix."""
     c00 = a[3] * a[5] - a[4] * a[4]
@@ -72,7 +72,7 @@ def _variance(a):
     return (c00 + a[0] * a[5] - a[2] * a[2] + a[0] * a[3] - a[1] * a[1]) / det
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _estimate_point(
     views,
     n,
@@ -142,7 +142,7 @@ def _estimate_point(
     return x0, x1, x2, m, misfit, by_views, by_prior
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def solve_person(
     frames,
     conf,

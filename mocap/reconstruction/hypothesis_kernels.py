@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mocap.compiled import kernel
 from mocap.reconstruction.view_kernels import (
     cosine_of,
     count_apart,
@@ -31,13 +30,13 @@ _MANY_VIEWS = 4
 """From so many views on, one that disagrees with all others is taken to be wrong."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def agreed(n, apart):
     """Whether n views agree on a point from which some are apart: nothing is better by much."""
     return apart == 0 or (apart == 1 and n >= _MANY_VIEWS)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def hypothesis_cost(views, n, k, x0, x1, x2, gate2, prior, prior_h, has_prior, share, belief, stop):
     """Truncated squared error of a point over all views, prediction and bone.
 
@@ -65,7 +64,7 @@ def hypothesis_cost(views, n, k, x0, x1, x2, gate2, prior, prior_h, has_prior, s
     return truncated_cost(views, n, x0, x1, x2, gate2, cost, stop)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def choose_start(
     views, n, k, gate2, min_cosine, max_pairs, prior, prior_h, has_prior, share, belief
 ):

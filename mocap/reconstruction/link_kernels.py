@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mocap.compiled import kernel
 from mocap.reconstruction.view_kernels import (
     USED,
     empty_views,
@@ -23,7 +22,7 @@ _LEAST_HEIGHTS = 10
 """Frames after which it is known how high above the ground a keypoint usually is."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def link_terms(k, x0, x1, x2, points, of_keypoint, ends, slot, length, sigma_length):
     """Packed matrix and gradient of the links of keypoint k to neighbours that are known."""
     h0, h1, h2, h3, h4, h5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -53,7 +52,7 @@ def link_terms(k, x0, x1, x2, points, of_keypoint, ends, slot, length, sigma_len
     return h0, h1, h2, h3, h4, h5, g0, g1, g2
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _scaled(by, a):
     return (
         by * a[0],
@@ -68,7 +67,7 @@ def _scaled(by, a):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _sum(a, b):
     return (
         a[0] + b[0],
@@ -83,7 +82,7 @@ def _sum(a, b):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _begin_beside_neighbour(k, frames, c, centers, of_keypoint, ends, points):
     """Places a keypoint that one view alone shows on its ray, as deep as a known neighbour."""
     for m in range(of_keypoint.shape[1]):
@@ -101,7 +100,7 @@ def _begin_beside_neighbour(k, frames, c, centers, of_keypoint, ends, points):
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sweep_links(
     frames,
     conf,

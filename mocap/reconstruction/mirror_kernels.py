@@ -7,14 +7,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import miss
 from mocap.reconstruction.hypothesis_kernels import choose_start
 from mocap.reconstruction.view_kernels import empty_views, take_views, truncated_cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def exchange_pair(frames, conf, c, k, o):
     """Exchanges the 2D keypoints k and o of camera c, in place."""
     t = conf[c, k]
@@ -27,7 +27,7 @@ def exchange_pair(frames, conf, c, k, o):
             frames[c, o, i, j] = f
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def turn(frames, conf, c, mirror, chosen):
     """Exchanges left and right of the keypoints `chosen` of camera c, in place."""
     for k in chosen:
@@ -36,7 +36,7 @@ def turn(frames, conf, c, mirror, chosen):
             exchange_pair(frames, conf, c, k, o)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def against_prediction(frames, conf, sigma, centers, c, prior, prior_cov, chosen, mirror, gate2):
     """Truncated mean squared error, by the gate, of one view as labelled and exchanged."""
     straight, turned, weight = 0.0, 0.0, 0.0
@@ -68,7 +68,7 @@ def against_prediction(frames, conf, sigma, centers, c, prior, prior_cov, chosen
     return straight / weight / gate2, turned / weight / gate2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def agreement(frames, conf, sigma, centers, chosen, gate2, min_cosine, max_pairs):
     """Truncated error of the best points through all views, by its maximum; no prediction."""
     cameras = conf.shape[0]
@@ -94,7 +94,7 @@ def agreement(frames, conf, sigma, centers, chosen, gate2, min_cosine, max_pairs
     return total / norm / gate2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def find_turned(
     frames,
     conf,

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import add_view, invert_packed, miss, solve_packed
 
 MOTION_SHARE = 0.25
@@ -30,12 +30,12 @@ _MIN_CONDITION = 1e-9
 _LEAST_FREE = 0.5
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _class_of(confidence):
     return min(int(confidence * CLASSES), CLASSES - 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def judge_views(
     points,
     frames,
@@ -156,7 +156,7 @@ def judge_views(
         ratio[k] = own_scale / spread[k] * stated / total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def told_covariance(
     points,
     reported,
@@ -208,7 +208,7 @@ def told_covariance(
             _add_neighbours(k, points, reported, table, length, sigma_length, covariance)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_neighbours(k, points, reported, table, length, sigma_length, covariance):
     """What links say of a keypoint that no two views show: as much as its neighbours are known."""
     ends, slot, of_keypoint = table

@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.kernels import project_with_jacobian
 from mocap.geometry.ray_space import invert_packed
 from mocap.reconstruction.swap_kernels import is_exchanged
@@ -19,7 +19,7 @@ ABSENT, MISSING, REJECTED, USED = 0, 1, 2, 3
 """The values of `mocap.model.ViewState`."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def account(
     points,
     group,
@@ -110,7 +110,7 @@ def account(
                 redundancy[c, k] = min(max(2 - trace, 0.0), 2.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def learn_noise(
     state, residual, redundancy, n_views, sigma, scale, conf, body, least, robust2, out
 ):
@@ -136,7 +136,7 @@ def learn_noise(
                 out[0, c] += weight * e * conf[c, k] * conf[c, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def account_people(
     rows,
     points,

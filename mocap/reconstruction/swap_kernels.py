@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import invert_packed, miss
 from mocap.reconstruction.mirror_kernels import exchange_pair
 
@@ -22,7 +22,7 @@ _RIGHT = 0.3
 """and to what share of that it must fall when exchanged."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def is_exchanged(bits, own):
     """Whether a keypoint that belongs to the parts `own` is exchanged by a view's `bits`."""
     both = bits & own
@@ -33,7 +33,7 @@ def is_exchanged(bits, own):
     return odd
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def exchange(frames, conf, c, mirror, part_bits, bit):
     """Exchanges left and right of the keypoints of one part in camera c, in place."""
     for k in range(len(mirror)):
@@ -42,7 +42,7 @@ def exchange(frames, conf, c, mirror, part_bits, bit):
             exchange_pair(frames, conf, c, k, o)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def swapped_limb(
     points, info, frames, conf, used, sigma, centers, c, mirror, part_bits, limb_bits, gate2
 ):

@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import NEAREST_M, solve_symmetric
 
 COLUMNS = 15
@@ -22,7 +22,7 @@ _PRECISION, _TRUST, USED = 12, 13, 14
 PRIOR_CAUCHY2 = 9.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def take_views(frames, conf, sigma, centers, k, chosen, all_views, views, order):
     """Gathers what the cameras show of keypoint k.
 
@@ -50,7 +50,7 @@ def take_views(frames, conf, sigma, centers, k, chosen, all_views, views, order)
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def miss_view(views, i, x0, x1, x2):
     """(r1, r2, 1 / depth) of a point against view i; see `mocap.geometry.ray_space.miss`."""
     p0, p1, p2 = x0 - views[i, 9], x1 - views[i, 10], x2 - views[i, 11]
@@ -63,14 +63,14 @@ def miss_view(views, i, x0, x1, x2):
     return r1, r2, w
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def squared_error(views, i, x0, x1, x2):
     """Squared distance of a point from the ray of view i, by its variance."""
     r1, r2, _ = miss_view(views, i, x0, x1, x2)
     return (r1 * r1 + r2 * r2) * views[i, _PRECISION]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def count_apart(views, n, x0, x1, x2, most2):
     """How many views a point is farther from than so many squared standard deviations."""
     apart = 0
@@ -79,7 +79,7 @@ def count_apart(views, n, x0, x1, x2, most2):
     return apart
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def truncated_cost(views, n, x0, x1, x2, gate2, cost, stop):
     """`cost` and the squared errors of a point, none above the gate; cut short at `stop`."""
     for i in range(n):
@@ -89,13 +89,13 @@ def truncated_cost(views, n, x0, x1, x2, gate2, cost, stop):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def cosine_of(views, a, b):
     """Cosine of the angle between two rays, either direction."""
     return abs(views[a, 0] * views[b, 0] + views[a, 1] * views[b, 1] + views[a, 2] * views[b, 2])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def widest_cosine(views, n, only_used, enough):
     """Smallest cosine between two of the views; the first that is at most `enough`."""
     widest = 1.0
@@ -109,7 +109,7 @@ def widest_cosine(views, n, only_used, enough):
     return widest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def nearest_to_rays(views, n, a, b):
     """The point nearest to the rays of the first n views, or of views a and b alone (n = 0).
 
@@ -137,7 +137,7 @@ def nearest_to_rays(views, n, a, b):
     return solve_symmetric(h0, h1, h2, h3, h4, h5, g0, g1, g2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def prior_terms(k, x0, x1, x2, prior, prior_h):
     """Weight of the prediction of keypoint k at a point, and its weighted gradient."""
     d0, d1, d2 = x0 - prior[k, 0], x1 - prior[k, 1], x2 - prior[k, 2]
@@ -148,7 +148,7 @@ def prior_terms(k, x0, x1, x2, prior, prior_h):
     return trust, trust * p0, trust * p1, trust * p2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def linearize(
     views, n, k, x0, x1, x2, gate2, near2, per_cauchy2, prior, prior_h, has_prior, lone_variance
 ):
@@ -208,7 +208,7 @@ def linearize(
     return count, misfit, apart, views_part, (t0, t1, t2, t3, t4, t5, p0, p1, p2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def step_of(a, b):
     """Newton's step of the sum of two normal equations; as `solve_symmetric`, and its decrease."""
     g0, g1, g2 = a[6] + b[6], a[7] + b[7], a[8] + b[8]
@@ -218,14 +218,14 @@ def step_of(a, b):
     return condition, s0, s1, s2, g0 * s0 + g1 * s1 + g2 * s2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shortened(s0, s1, s2):
     """What a step is to be multiplied by, so that it is no longer than 0.3 m."""
     length2 = s0 * s0 + s1 * s1 + s2 * s2
     return 0.3 / math.sqrt(length2) if length2 > 0.09 else 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def empty_views(cameras):
     """Room for the views of one keypoint, and for their cameras."""
     return np.zeros((cameras, COLUMNS)), np.zeros(cameras, np.int64)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mocap.compiled import kernel
 from mocap.geometry.ray_space import invert_packed, pack
 
 FASTEST2 = 16.0
 """Variance of the speed of a keypoint of which nothing else is known, per axis, m^2/s^2."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def predict(
     x, v, pp, pv, vv, seen, seen_twice, age, now, density, chosen, stale_s, memory_s, damping_s
 ):
@@ -78,7 +78,7 @@ def predict(
                     pv[k, j, i] *= scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def update(x, v, pp, pv, vv, predicted, fused, info):
     """Takes in the estimate of one person: predicted state (in place) to updated state.
 
@@ -138,7 +138,7 @@ def update(x, v, pp, pv, vv, predicted, fused, info):
                 pp[k, i, j] = s[i, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def learn_lengths(
     free, info, sigma_m, ends, slot, adult, length, count, sigma, relative, minimum, adult_relative
 ):

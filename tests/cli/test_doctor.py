@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,13 @@ def test_a_failure_decides_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> Non
     assert doctor.Doctor().execute() == 0
     monkeypatch.setattr(doctor, "CHECKS", (lambda: [fine], lambda: [bad]))
     assert doctor.Doctor().execute() == 1
+
+
+def test_a_write_protected_folder_for_compiled_kernels_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "not" / "made" / "yet"))
+    assert [finding.verdict for finding in doctor.check_kernel_cache()] == ["ok"]
+    monkeypatch.setattr(doctor.os, "access", lambda _path, _mode: False)
+    (finding,) = doctor.check_kernel_cache()
+    assert finding.verdict == "warn" and str(tmp_path) in finding.found
