@@ -18,6 +18,7 @@ from pathlib import Path
 
 from report import Metric, print_report
 
+from capture.detectors.registry import DEFAULT_DETECTOR
 from capture.rig_videos import find_videos
 from capture.supervisor import CameraJob, Supervisor
 from mocap.storage.rig_file import load_rig
@@ -31,7 +32,7 @@ def detect_only(clip: Path) -> None:
     rig = load_rig(clip / "calibration/Calib.qca.txt")
     videos = find_videos([clip / "videos"], rig.names)
     jobs = [CameraJob(name, path) for name, path in videos.items()]
-    with Supervisor(jobs, "mediapipe", "fast") as supervisor:
+    with Supervisor(jobs, DEFAULT_DETECTOR, "fast") as supervisor:
         while len(ended := supervisor.ended()) < len(jobs):
             supervisor.poll([name for name in rig.names if name not in ended], 0.1)
 
