@@ -9,13 +9,11 @@ residuals with its redundancy, which is what they would sum up to if its noise w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mocap.arrays import Float, Int
-from mocap.model import Keypoints3D, ViewState
+from mocap.arrays import Float
 
 _LOWEST, _HIGHEST = 1.0, 4.0
 ROBUST_SIGMAS2 = 16.0
@@ -65,36 +63,6 @@ class CameraNoise:
             self.prior_redundancy,
             self.memory_s,
         )
-
-    def updated(
-        self,
-        people: Sequence[tuple[Keypoints3D, Float[np.ndarray, "cameras keypoints"]]],
-        confidence: Sequence[Float[np.ndarray, "cameras keypoints"]],
-        keypoints: Int[np.ndarray, " chosen"],
-        elapsed_s: float,
-    ) -> CameraNoise:
-        """Adds one frame.
-
-        Args:
-            people: 3D keypoints and the **stated** standard deviations in pixels (without
-                `scale`).
-            confidence: of the 2D keypoints of each person.
-            keypoints: positions of the keypoints to learn from.
-            elapsed_s: time since the frame before.
-        """
-        keep = float(np.exp(-max(elapsed_s, 0.0) / self.memory_s))
-        squares, redundancy = self.squares * keep, self.redundancy * keep
-        for (person, sigma_px), trust in zip(people, confidence, strict=True):
-            chosen = keypoints[person.n_views[keypoints] >= MIN_VIEWS]
-            if len(chosen) == 0:
-                continue
-            used = person.view_state[:, chosen] == ViewState.USED
-            errors = np.where(used, person.residual_px[:, chosen] / sigma_px[:, chosen], 0.0) ** 2
-            # Single wild keypoints are the detector's fault, not the camera's.
-            robust = 1 / (1 + errors / self.scale[:, None] ** 2 / ROBUST_SIGMAS2)
-            squares = squares + (robust * errors * trust[:, chosen] ** 2).sum(axis=1)
-            redundancy = redundancy + person.redundancy[:, chosen].sum(axis=1)
-        return replace(self, squares=squares, redundancy=redundancy)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from synthetic_scene import project_rig, ring_rig, standing_person
 
 from mocap.model import skeleton_by_name
 from mocap.model.config import TriangulationConfig
-from mocap.reconstruction.camera_noise import CameraNoise
+from mocap.reconstruction.camera_noise import MIN_VIEWS, ROBUST_SIGMAS2, CameraNoise
 from mocap.reconstruction.person import ViewedPerson, keypoint_sigma_px, triangulate_person
+from mocap.reconstruction.report_kernels import learn_noise
 
 HALPE = skeleton_by_name("halpe26")
 BODY = np.array(HALPE.indices("body", "feet"))
@@ -41,7 +42,12 @@ def learnt(
         pixels[cameras:], confidence[cameras:] = np.nan, 0.0
         person = ViewedPerson.from_keypoints(pixels, confidence, RIG.arrays)
         found = triangulate_person(person, RIG.arrays, HALPE, CONFIG, None, state.scale)
-        state = state.updated([(found, STATED)], [confidence], BODY, 0.04 if i else 0.0)
+        sums = np.zeros((2, 5))
+        learn_noise(
+            *(found.view_state, found.residual_px, found.redundancy, found.n_views, STATED),
+            *(state.scale, confidence, BODY, MIN_VIEWS, ROBUST_SIGMAS2, sums),
+        )
+        state = state.added(sums[0], sums[1], 0.04 if i else 0.0)
     return state
 
 
@@ -85,12 +91,12 @@ def test_single_wild_keypoints_are_not_the_cameras_fault():
 def test_what_was_learnt_is_forgotten():
     bias = np.zeros((5, 2))
     bias[3] = 20.0
-    bad = learnt(40, bias)
-    nobody = bad.updated([], [], BODY, 10.0)  # one time constant without anybody
+    bad, nothing = learnt(40, bias), np.zeros(5)
+    nobody = bad.added(nothing, nothing, 10.0)  # one time constant without anybody
     np.testing.assert_allclose(nobody.squares, bad.squares / np.e)
     np.testing.assert_allclose(nobody.redundancy, bad.redundancy / np.e)
     assert nobody.scale[3] < bad.scale[3]
-    later = bad.updated([], [], BODY, 100.0)
+    later = bad.added(nothing, nothing, 100.0)
     np.testing.assert_allclose(later.scale, 1.0, atol=0.01)
-    back_in_time = bad.updated([], [], BODY, -5.0)
+    back_in_time = bad.added(nothing, nothing, -5.0)
     np.testing.assert_array_equal(back_in_time.squares, bad.squares)
