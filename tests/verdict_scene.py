@@ -11,8 +11,14 @@ from scipy.spatial.transform import Rotation
 from synthetic_scene import SIZE, ring_rig
 
 from calibration.checks.evidence import Evidence
-from calibration.checks.linear import adjusted_poses, change_model, estimate, pose_columns
-from calibration.checks.tracks import tracks_of_sightings, triangulate
+from calibration.checks.linear import (
+    PER_CAMERA,
+    change_model,
+    estimate,
+    moved_rig,
+    pose_columns,
+)
+from calibration.checks.tracks import PointTracks, tracks_of_sightings, triangulate
 from calibration.sightings import CameraSightings, Sightings
 from calibration.solution import Residuals, Solution, TargetPath
 from calibration.world_frame import path_of_tracks
@@ -140,6 +146,29 @@ def guessed(rig: Rig, offsets: bool = True) -> Rig:
     if offsets:
         return rig
     return replace(rig, cameras=tuple(replace(c, time_offset_s=0.0) for c in rig))
+
+
+def adjusted_poses(rig: Rig, tracks: PointTracks, rounds: int = 6) -> Rig:
+    """The rig whose poses fit the tracks best, near a given one: a few Gauss-Newton steps.
+
+    Position, direction and scale of the whole stay about as they are. This is for judging a rig;
+    calibration has better ways.
+    """
+    free = pose_columns(len(rig))
+    best, least = rig, triangulate(rig, tracks)
+    for _ in range(rounds):
+        model = change_model(best, tracks, least)
+        change = np.zeros(len(rig) * PER_CAMERA)
+        change[free] = estimate(model, free, np.zeros(0, np.int64)).value
+        tried = moved_rig(best, change)
+        seen = triangulate(tried, tracks)
+        if not seen.rmse_px() < least.rmse_px():
+            break
+        settled = seen.rmse_px() > (1 - 1e-4) * least.rmse_px()
+        best, least = tried, seen
+        if settled:
+            break
+    return best
 
 
 def solution_of(rig: Rig, sightings: Sightings, *, adjust: bool = True) -> Solution:

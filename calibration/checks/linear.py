@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.checks.tracks import PointTracks, Triangulation, triangulate
+from calibration.checks.tracks import PointTracks, Triangulation
 from mocap.arrays import Float, Int
 from mocap.geometry.projection import project_points, projection_jacobian, transform_points
 from mocap.geometry.rotations import matrix_from_rotvec, skew_matrix
@@ -325,29 +325,6 @@ def moved_rig(rig: Rig, change: Float[np.ndarray, " unknowns"]) -> Rig:
             lens = replace(lens, matrix=matrix)
         cameras.append(replace(camera, T_cam_world=pose, time_offset_s=offset, intrinsics=lens))
     return replace(rig, cameras=tuple(cameras))
-
-
-def adjusted_poses(rig: Rig, tracks: PointTracks, rounds: int = 6) -> Rig:
-    """The rig whose poses fit the tracks best, near a given one: a few Gauss-Newton steps.
-
-    Position, direction and scale of the whole stay about as they are. This is for judging a rig;
-    calibration has better ways.
-    """
-    free = pose_columns(len(rig))
-    best, least = rig, triangulate(rig, tracks)
-    for _ in range(rounds):
-        model = change_model(best, tracks, least)
-        change = np.zeros(len(rig) * PER_CAMERA)
-        change[free] = estimate(model, free, np.zeros(0, np.int64)).value
-        tried = moved_rig(best, change)
-        seen = triangulate(tried, tracks)
-        if not seen.rmse_px() < least.rmse_px():
-            break
-        settled = seen.rmse_px() > (1 - 1e-4) * least.rmse_px()
-        best, least = tried, seen
-        if settled:
-            break
-    return best
 
 
 def _derivatives(
