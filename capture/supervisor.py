@@ -9,11 +9,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO
 
 from capture.detectors import detector_skeleton
 from capture.hints import HintSender
+from capture.running_worker import CameraJob, RunningWorker
 from capture.transport import Receiver
 from capture.video import FrameMark, Pace
 from capture.worker import WorkerConfig
@@ -31,7 +30,6 @@ from mocap.model.messages import (
 _log = logging.getLogger(__name__)
 
 MIN_CAMERAS = 2
-_STOP_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
 _START_DELAY_NS = 50_000_000
 _HINTS_WAIT_S = 5.0
@@ -50,21 +48,6 @@ class WatchLimits:
     startup_silence_s: float = 120.0
     running_silence_s: float = 60.0
     max_restarts: int = 1
-
-
-@dataclass(frozen=True)
-class CameraJob:
-    """What one camera's worker has to do.
-
-    Attributes:
-        camera: the camera's name.
-        video: the file to read.
-        end_ns: only frames before this time, from the first frame on; None for all.
-    """
-
-    camera: str
-    video: Path
-    end_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,58 +86,6 @@ class CameraReport:
     detect_s: float = 0.0
     send_s: float = 0.0
     errors: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Running:
-    job: CameraJob
-    process: subprocess.Popen[str]
-    log: IO[str]
-    heard_at: float
-    ready_at: float | None = None
-    started: bool = False
-    heard_hints: bool = False
-    finished: bool = False
-    failed: WorkerFailed | None = None
-
-    def tell(self, line: str) -> None:
-        """Writes a line to the worker; nothing happens if it is gone."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-        except OSError:
-            _log.debug("worker of camera %r is gone", self.job.camera)
-
-    def dismiss(self) -> None:
-        """Lets the worker end; all it had to say was heard."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.close()
-        except OSError:
-            _log.debug("worker of camera %r was gone already", self.job.camera)
-
-    def release(self) -> None:
-        """Lets the worker end, or ends it, and closes all that belongs to it."""
-        self.dismiss()
-        try:
-            self.process.wait(_STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-
-    def last_error(self) -> str:
-        """Why the worker ended, in one line."""
-        if self.failed is not None:
-            return self.failed.error
-        self.log.seek(0)
-        lines = [line.strip() for line in self.log.readlines() if line.strip()]
-        code = self.process.poll()
-        ended = (
-            f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        )
-        return f"{ended}; last words: {lines[-1]}" if lines else f"{ended}, no message"
 
 
 class Supervisor(Closing):
@@ -199,8 +130,8 @@ class Supervisor(Closing):
         self._receiver = Receiver([job.camera for job in jobs], keypoints)
         self._hint_plan = hints
         self._hints: HintSender | None = None
-        self._running: dict[str, _Running] = {}
-        self._leaving: list[_Running] = []
+        self._running: dict[str, RunningWorker] = {}
+        self._leaving: list[RunningWorker] = []
         self._ended: set[str] = set()
         try:
             if hints is not None:
@@ -245,7 +176,7 @@ class Supervisor(Closing):
                 f"cannot start the worker of camera {job.camera!r}: {error.strerror}; close other "
                 f"programs"
             ) from error
-        running = _Running(job, process, log, time.monotonic())
+        running = RunningWorker(job, process, log, time.monotonic())
         self._running[job.camera] = running
         running.tell(config.to_json())
 
@@ -332,7 +263,7 @@ class Supervisor(Closing):
                 running.heard_at = time.monotonic()
                 running.tell(f"start {self._origin_ns}")
 
-    def _may_start(self, running: _Running) -> bool:
+    def _may_start(self, running: RunningWorker) -> bool:
         """Whether a worker is ready, and hears hints if it is to be told any."""
         if running.ready_at is None:
             return False
@@ -354,7 +285,7 @@ class Supervisor(Closing):
                 running.failed = WorkerFailed(name, f"it was silent for {limit:g} s", False)
                 running.process.kill()
 
-    def _bury(self, running: _Running) -> None:
+    def _bury(self, running: RunningWorker) -> None:
         """Closes a worker that died; starts it again or gives the camera up."""
         name, report = running.job.camera, self.reports[running.job.camera]
         error = running.last_error()

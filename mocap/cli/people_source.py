@@ -98,7 +98,8 @@ class PeopleSource:
     def _from_videos(self, rig: Rig | None) -> PeopleTracks:
         from capture.detectors import detector_skeleton
         from capture.rig_videos import find_videos, list_videos
-        from capture.supervisor import CameraJob, Supervisor
+        from capture.running_worker import CameraJob
+        from capture.supervisor import Supervisor
         from mocap.pipeline.session_run import POLL_S
 
         if rig is not None:

@@ -17,7 +17,8 @@ from calibration.image_size import fit_camera_to_image_size
 from capture.detectors import DEFAULT_DETECTOR, detector_skeleton, takes_hints
 from capture.hints import LAG_FRAMES
 from capture.rig_videos import LengthRule, check_videos_known, common_end_s, find_videos
-from capture.supervisor import CameraJob, CameraReport, HintPlan, Supervisor
+from capture.running_worker import CameraJob
+from capture.supervisor import CameraReport, HintPlan, Supervisor
 from capture.video import Pace
 from capture.video_probe import VideoInfo, probe_video
 from mocap.cli.hinting import hint_watcher

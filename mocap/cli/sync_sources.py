@@ -10,7 +10,8 @@ import numpy as np
 
 from calibration.timing import BrightnessSeries, CameraTracks, SoundTrack, tracks_of_people
 from capture.detectors import detector_skeleton
-from capture.supervisor import CameraJob, Supervisor
+from capture.running_worker import CameraJob
+from capture.supervisor import Supervisor
 from capture.video import VideoSource
 from capture.video_probe import probe_video
 from mocap.errors import ObservationError, RigError, valid_choices

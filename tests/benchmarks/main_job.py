@@ -20,7 +20,8 @@ from report import Metric, print_report
 
 from capture.detectors.registry import DEFAULT_DETECTOR
 from capture.rig_videos import find_videos
-from capture.supervisor import CameraJob, Supervisor
+from capture.running_worker import CameraJob
+from capture.supervisor import Supervisor
 from mocap.storage.rig_file import load_rig
 from mocap.storage.session_reader import Session
 

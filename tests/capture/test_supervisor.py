@@ -14,7 +14,8 @@ from filmed_scene import Scene, film
 from sample_videos import cut, damage, write_video
 from scripted_detector import NAME as SCRIPTED
 
-from capture.supervisor import CameraJob, Supervisor, WatchLimits
+from capture.running_worker import CameraJob
+from capture.supervisor import Supervisor, WatchLimits
 from capture.transport import QUEUE_MESSAGES
 from mocap.errors import InputError, WorkerError
 from mocap.model import Observation
@@ -284,7 +285,8 @@ def test_workers_end_by_themselves_when_the_central_node_is_killed(
     program = f"""
 import time
 from pathlib import Path
-from capture.supervisor import CameraJob, Supervisor
+from capture.running_worker import CameraJob
+from capture.supervisor import Supervisor
 
 folder, names = Path({str(scene.videos)!r}), {scene.rig.names!r}
 jobs = [CameraJob(name, folder / (name + ".mp4")) for name in names]
