@@ -20,6 +20,7 @@ import numpy as np
 
 from mocap.geometry.projection import project_points, projection_jacobian
 from mocap.model import Bystander, Detections, FrameSet, Person3D, Rig, Skeleton, ViewState
+from mocap.pipeline.residual_bins import FLOOR_PX, ResidualBin, fit_bin, fit_line
 from mocap.pipeline.rig_events import BIN_S, RigEvent
 from mocap.reconstruction.swaps import source_of
 
@@ -43,26 +44,12 @@ MIN_SHIFT_PX = 2.5
 MIN_DELAY_FRAMES = 0.5
 MIN_CLOCK_BINS = 30
 """A clock is judged after so many bins: people turn, and a detector's errors turn with them."""
-_FLOOR_PX = 0.5
-_CAUCHY_PX = 12.0
 _MIN_CONFIDENCE = 0.3
 _MIN_BESIDE = 6
 _BESIDE_SHARE = 0.5
 """A person may stand this far beside where he was expected, by his size, after a bump."""
 _SAME_SHAPE_SHARE = 0.05
 """His keypoints are then shifted alike, to this."""
-
-
-@dataclass(frozen=True)
-class _Bin:
-    """What half a second says of one camera: shift, delay, and how well the delay is known."""
-
-    time_s: float
-    shift_px: np.ndarray
-    delay_s: float
-    delay_sigma_s: float
-    rest_px2: float
-    """Median squared disagreement of the other cameras among themselves."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ class _Drift:
 class _Past:
     """One camera over time."""
 
-    bins: list[_Bin] = field(default_factory=list)
+    bins: list[ResidualBin] = field(default_factory=list)
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
     distances_m: list[float] = field(default_factory=list)
     moved: bool = False
@@ -236,7 +223,7 @@ class RigHealth:
                     np.concatenate([row[i] for row in past.rows]) for i in range(3)
                 )
                 if len(residual) >= MIN_POINTS:
-                    past.bins.append(_fit(start_s, residual, speed, float(np.median(rest))))
+                    past.bins.append(fit_bin(start_s, residual, speed, float(np.median(rest))))
             past.rows = []
             past.distances_m = past.distances_m[-100:]
         self._look_for_moves()
@@ -294,7 +281,7 @@ class RigHealth:
             middle = np.median(reference, axis=0)
             spread = 1.4826 * np.median(np.abs(reference - middle), axis=0)
             # Few bins have not seen all that people do.
-            spread = np.maximum(spread, _FLOOR_PX) * (1 + 4 / len(reference))
+            spread = np.maximum(spread, FLOOR_PX) * (1 + 4 / len(reference))
             step = np.median(latest, axis=0) - middle
             size = float(np.linalg.norm(step))
             way = step / max(size, 1e-9)
@@ -358,7 +345,7 @@ class RigHealth:
         time_s = np.array([b.time_s for b in known])
         delay = np.array([b.delay_s for b in known])
         first, last = delay[:MIN_REFERENCE_BINS], delay[-2 * CONFIRM_BINS :]
-        slope, level = _line(time_s, delay)
+        slope, level = fit_line(time_s, delay)
         spread = 1.4826 * float(np.median(np.abs(delay - (slope * time_s + level))))
         change = slope * float(time_s[-1] - time_s[0])
         # Standard error of the change; neighbouring bins err alike, two of them as one.
@@ -366,40 +353,3 @@ class RigHealth:
         shown = float(np.median(last) - np.median(first)) * np.sign(change)
         sure = abs(change) >= max(MIN_DELAY_FRAMES * frame_s, SPREADS * error)
         return _Drift(float(time_s[-1]), slope, change, sure and shown >= 0.5 * abs(change))
-
-
-def _fit(time_s: float, residual: np.ndarray, speed: np.ndarray, rest_px2: float) -> _Bin:
-    """Shift and delay of one bin: least squares with Cauchy weights.
-
-    A camera that is late by d shows where the keypoints were d ago: residual = shift - d speed.
-    """
-    n = len(residual)
-    design = np.zeros((n, 2, 3))
-    design[:, 0, 0] = design[:, 1, 1] = 1
-    design[:, :, 2] = -speed
-    solution = np.concatenate([np.median(residual, axis=0), [0.0]])
-    covariance = np.eye(3)
-    for _ in range(8):
-        error = residual - design @ solution
-        squared = (error**2).sum(axis=1)
-        scale = max(float(np.median(squared)) / 1.386, _FLOOR_PX**2)
-        weight = 1 / (1 + squared / min(4 * scale, _CAUCHY_PX**2))
-        matrix = np.einsum("npi,npj,n->ij", design, design, weight) + np.diag([0, 0, 1e-3])
-        covariance = scale * np.linalg.inv(matrix)
-        solution = np.linalg.solve(matrix, np.einsum("npi,np,n->i", design, residual, weight))
-    # Neighbouring samples of one keypoint err alike.
-    sigma = float(np.sqrt(5 * covariance[2, 2]))
-    return _Bin(time_s, solution[:2], float(solution[2]), sigma, rest_px2)
-
-
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and level of the line of least absolute deviations, by reweighting."""
-    design = np.stack([x, np.ones(len(x))], axis=1)
-    weight = np.ones(len(x))
-    slope, level = 0.0, 0.0
-    for _ in range(10):
-        root = np.sqrt(weight)
-        slope, level = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
-        error = np.abs(y - slope * x - level)
-        weight = 1 / np.maximum(error, 1e-4)
-    return float(slope), float(level)
